@@ -1,0 +1,194 @@
+"""Puts the parts together from settings: what the commands call, and `minionizer` for Python programs."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from minionize import place, plugins
+from minionize.errors import NoQueue, UsageError
+from minionize.settings import load, table
+
+if TYPE_CHECKING:
+    import select
+    from collections.abc import Mapping, Sequence
+
+    from minionize.callbacks.base import Callback
+    from minionize.engines.base import Engine
+    from minionize.minion import Options
+    from minionize.model import Identity
+    from minionize.settings import Settings
+    from minionize.slots.pool import Pool
+    from minionize.slots.warden import Warden
+
+#: Seconds between two looks of a service whose queue does not exist yet.
+SERVICE_PAUSE = 1.0
+
+
+def open_engine(settings: Settings, me: Identity | None = None, *, create: bool = False) -> Engine:
+    """Open the queue that the settings name; raises NoQueue, EngineUnavailable, UsageError."""
+    me = me or place.identity(None, preemptible=False)
+    name = engine_name(settings)
+    if name == "file":
+        return _open_file(settings, me)
+    engine: Engine = plugins.find("engine", name, settings.describe(table.ENGINE)).from_settings(
+        settings, me, create=create
+    )
+    return engine
+
+
+def engine_name(settings: Settings) -> str:
+    """Say which engine: the one that was named, else that of the queue which is already here, else sqlite."""
+    return settings[table.ENGINE] or "sqlite"
+
+
+def _open_file(settings: Settings, me: Identity) -> Engine:
+    """Open the engine ``file``: standard input is read as it comes; a file's lines are put, once, into a queue beside it."""
+    path = settings[table.FILE_PATH]
+    if path is None:
+        from minionize.engines.memory import MemoryEngine, MemoryQueue
+        from minionize.params.source import StandardInput
+
+        source = StandardInput(0, settings[table.FILE_DECODER])
+        queue = MemoryQueue(keep=False, source=source, where="standard input")
+        return MemoryEngine(queue, me, settings[table.LEASE], settings[table.MAX_CRASHES])
+    from minionize.engines.sqlite import SqliteEngine
+    from minionize.params.source import read_file
+
+    engine = SqliteEngine.at(path + ".queue.db", settings, me, create=os.path.exists(path))
+    try:
+        engine.put(read_file(path, settings[table.FILE_DECODER]))
+    except BaseException:
+        engine.close()
+        raise
+    return engine
+
+
+def options(settings: Settings, environ: Mapping[str, str] = os.environ) -> Options:
+    """Read how a minion behaves."""
+    from minionize.minion import Options
+    from minionize.policy import Rules
+
+    lifetime = settings[table.LIFETIME]
+    supervised = place.in_job_or_container()
+    return Options(
+        slots=settings[table.SLOTS_] or place.cpus(),
+        rules=Rules(
+            settings[table.MAX_ATTEMPTS],
+            settings[table.BACKOFF],
+            settings[table.DEAD_ON],
+            settings[table.REQUEUE_ON],
+        ),
+        timeout=settings[table.TIMEOUT],
+        grace=settings[table.GRACE],
+        lease=settings[table.LEASE],
+        patience=settings[table.PATIENCE],
+        idle_timeout=settings[table.IDLE_TIMEOUT],
+        wait=settings[table.WAIT],
+        service=settings[table.SERVICE],
+        max_tasks=settings[table.MAX_TASKS],
+        lifetime=place.lifetime(environ) if lifetime is None else lifetime,
+        halt=settings[table.HALT],
+        bad_host=settings[table.BAD_HOST],
+        ignore_failures=settings[table.IGNORE_FAILURES],
+        supervised=supervised,
+    )
+
+
+class minionizer:  # noqa: N801 - the original's name
+    """A minion around a callback: ``minionizer(MyCallback()).run()``."""
+
+    def __init__(self, callback: Callback, settings: Settings | None = None, *, quiet: bool = False) -> None:
+        """Take what to run; settings are read from the environment and ``.env`` unless they are given."""
+        self._callback, self._quiet = callback, quiet
+        self._settings = load() if settings is None else settings
+
+    def run(self) -> int:
+        """Work until there is a reason to leave; returns the exit code. Raises MinionizeError before the first task."""
+        settings = self._settings
+        preemptible = settings[table.PREEMPTIBLE]
+        me = place.identity(None, preemptible=place.best_effort(os.environ) if preemptible is None else preemptible)
+        self._callback.setup()
+        how = options(settings)
+        from minionize.slots.warden import Warden
+
+        warden = Warden(me.uid, how.slots)  # before any thread, client or file of ours
+        try:
+            return self._run(me, how, warden)
+        finally:
+            warden.dismiss()
+            self._callback.teardown()
+
+    def _run(self, me: Identity, how: Options, warden: Warden) -> int:
+        from minionize import __version__, events
+        from minionize.console import Console
+        from minionize.minion import Minion
+        from minionize.reporters.progress import Progress
+        from minionize.signals import Signals
+
+        settings, callback = self._settings, self._callback
+        wake = Signals()
+        try:
+            console = Console(wake.notify, quiet=self._quiet)
+            engine = self._open(me, how.service)
+            reporter = plugins.find(
+                "reporter", settings[table.REPORTER], settings.describe(table.REPORTER)
+            ).from_settings(settings, me.uid, console)
+            name = engine_name(settings)
+            start = events.minion_start(
+                time.time(),
+                me.uid,
+                queue=engine.queue,
+                engine=name,
+                where=engine.where,
+                host=me.host,
+                pid=me.pid,
+                job=place.job(os.environ),
+                command=list(callback.command),
+                slots=how.slots,
+                version=__version__,
+            )
+            minion = Minion(
+                me,
+                engine,
+                callback,
+                reporter,
+                console,
+                Progress(time.monotonic(), terminal=console.terminal, quiet=self._quiet),
+                lambda poller: self._pool(poller, console, warden, how, me, engine),
+                how,
+                wake,
+            )
+            reporter.report(start)
+            return minion.run()
+        finally:
+            wake.close()
+
+    def _open(self, me: Identity, service: bool) -> Engine:
+        """Open the queue; a service waits until there is one."""
+        while True:
+            try:
+                return open_engine(self._settings, me)
+            except NoQueue:
+                if not service:
+                    raise
+                time.sleep(SERVICE_PAUSE)
+
+    def _pool(
+        self, poller: select.epoll, console: object, warden: Warden, how: Options, me: Identity, engine: Engine
+    ) -> Pool:
+        from minionize.slots import output
+        from minionize.slots.pool import Pool
+
+        suffix = "" if engine.traits.deliveries == "durable" else f".{me.uid}"
+        mode = self._settings[table.OUTPUT]
+        outputs = [output.make(mode, poller, console, suffix) for _ in range(how.slots)]  # type: ignore[arg-type]
+        environment = {**os.environb, b"MINION_ID": me.uid.encode()}
+        return Pool(outputs, warden, environment, timeout=how.timeout, grace=how.grace)
+
+
+def check_command(words: Sequence[str]) -> None:
+    """Raise UsageError where there is no command at all."""
+    if not words:
+        raise UsageError("what shall be run?\n  minionize ./simulate.sh {seed}")

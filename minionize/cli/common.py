@@ -1,0 +1,169 @@
+"""What the commands share: options made from the settings table, and how a command ends, well or badly."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from minionize.errors import MinionizeError
+from minionize.settings.document import title
+from minionize.settings.setting import CODES, COUNT, DURATION, LENGTH, POSITIVE, SLOTS
+from minionize.settings.table import TABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from minionize.settings.setting import Kind, Setting
+
+#: Exit codes of a command that was stopped by Ctrl-C, whose reader has gone, or that met an error nobody foresaw.
+INTERRUPTED, NOBODY_READS, UNEXPECTED = 130, 141, 70
+
+_METAVARS: dict[Kind[Any], str] = {
+    DURATION: "TIME",
+    LENGTH: "TIME",
+    COUNT: "N",
+    POSITIVE: "N",
+    SLOTS: "N",
+    CODES: "CODES",
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that says errors in our form, and survives ``--help | head``."""
+
+    def error(self, message: str) -> NoReturn:
+        """Leave with 2: what is wrong, and what to type."""
+        self.exit(2, f"{self.prog}: {message}\n  try: {self.prog} --help\n")
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """Leave with the status, or with 141 if what was printed could not be read any more."""
+        if message:
+            _say(message)
+        sys.exit(_flushed(self.prog, status))
+
+
+def parser(prog: str, *, usage: str | None = None, description: str = "", epilog: str = "") -> Parser:
+    """Make a command's parser; description and epilog are printed as they are written."""
+    return Parser(
+        prog=prog,
+        usage=usage,
+        description=description,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def add_settings(to: argparse.ArgumentParser, groups: Iterable[str] | None = None) -> None:
+    """Add an option for every setting that has flags, of these groups of the table (None: of all)."""
+    wanted = dict.fromkeys(row.group for row in TABLE if row.flags) if groups is None else groups
+    for group in wanted:
+        section = to.add_argument_group(title(group))
+        for row in TABLE:
+            if row.group == group and row.flags:
+                section.add_argument(*row.flags, dest=row.name, default=argparse.SUPPRESS, **_option(row))
+
+
+def flags_of(namespace: argparse.Namespace) -> dict[str, str]:
+    """Return the settings that were given as flags, by name, as :func:`minionize.settings.load` takes them."""
+    given = vars(namespace)
+    return {row.name: given[row.name] for row in TABLE if row.name in given}
+
+
+def run(prog: str, body: Callable[[], int], verbose: bool = False) -> int:
+    """Run a command and return its exit code, with every error said on standard error in our form.
+
+    ``verbose`` shows the traceback of an error. Without it, that of an unexpected one goes to a file, which is named.
+    """
+    try:
+        return _flushed(prog, body())
+    except BrokenPipeError:
+        _silence()
+        return NOBODY_READS
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except MinionizeError as error:
+        if verbose:
+            _say(_traceback(error))
+        _say(f"{prog}: {error}\n")
+        return _flushed(prog, error.exit_code)
+    except Exception as error:  # noqa: BLE001 - the last line of defence
+        _say(_traceback(error) if verbose else "")
+        _say(_unexpected(prog, error, verbose))
+        return UNEXPECTED
+
+
+def _option(row: Setting[Any]) -> dict[str, Any]:
+    # argparse reads its own placeholders into help texts.
+    words = row.help.replace("%", "%%")
+    if row.is_switch:
+        return {"action": "store_const", "const": "1", "help": f"{words} ({row.name})"}
+    default = f", default: {row.default}".replace("%", "%%") if row.default else ""
+    return {
+        "metavar": _METAVARS.get(row.kind, row.kind.allowed.replace(" ", "")),
+        "help": f"{words} ({row.name}{default})",
+    }
+
+
+def _flushed(prog: str, code: int) -> int:
+    """Write out what was printed while an error can still be told, and return the code, or that of the error."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        _silence()
+        return NOBODY_READS
+    except OSError as error:
+        _silence()
+        _say(f"{prog}: cannot write to standard output: {error.strerror}\n")
+        return code or 1
+    return code
+
+
+def _silence() -> None:
+    """Point standard output at nothing, or the interpreter would fail on it once more when it ends."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 1)
+    os.close(nothing)
+
+
+def _say(text: str) -> None:
+    """Write to standard error, where there is one."""
+    try:
+        if sys.stderr is not None:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+    except OSError:
+        pass
+
+
+def _traceback(error: BaseException) -> str:
+    import traceback
+
+    from minionize.masks import mask
+
+    return mask("".join(traceback.format_exception(error)))
+
+
+def _unexpected(prog: str, error: Exception, shown: bool) -> str:
+    from minionize.masks import mask
+
+    text = f"{prog}: unexpected error: {mask(f'{type(error).__name__}: {error}')}\n"
+    if shown:
+        return text
+    try:
+        return f"{text}  That is a fault of minionize. The traceback to report is in {_kept(prog, error)}\n"
+    except OSError:
+        return _traceback(error) + text
+
+
+def _kept(prog: str, error: Exception) -> str:
+    """Keep the traceback in a file of its own in ``$TMPDIR`` and return its path."""
+    import tempfile
+
+    handle, path = tempfile.mkstemp(prefix=f"{prog.partition(' ')[0]}-", suffix=".traceback", text=True)
+    with open(handle, "w", encoding="utf-8", errors="backslashreplace") as stream:
+        stream.write(_traceback(error))
+    return path

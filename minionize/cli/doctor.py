@@ -1,0 +1,90 @@
+"""``minionize --doctor``: is everything there that a minion needs? The first thing to ask for in a bug report."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from minionize import __version__, place
+from minionize.errors import MinionizeError
+from minionize.settings import table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from minionize.settings import Settings
+
+
+def examine(settings: Settings, words: list[str]) -> int:
+    """Print a line per check; returns 0 where all is well, else 1."""
+    checks: list[tuple[str, Callable[[], str]]] = [
+        ("python", lambda: f"{sys.version.split()[0]}, minionize {__version__}"),
+        ("host", _host),
+        ("queue", lambda: _queue(settings)),
+        ("command", lambda: _command(words)),
+        ("reports", lambda: _reports(settings)),
+        ("clock", _clock),
+    ]
+    well = True
+    for name, check in checks:
+        try:
+            print(f"ok    {name:9}{check()}")
+        except (MinionizeError, OSError) as error:
+            well = False
+            print(f"FAIL  {name:9}{str(error).replace(chr(10), chr(10) + ' ' * 15)}")
+    return 0 if well else 1
+
+
+def _host() -> str:
+    job = place.job()
+    where = f", {job['scheduler']} job {job.get('id', '')}" if job else ""
+    return f"{place.identity().host}, {place.cpus()} CPUs{where}"
+
+
+def _queue(settings: Settings) -> str:
+    from minionize.app import engine_name, open_engine
+
+    name = engine_name(settings)
+    begin = time.perf_counter()
+    if name == "file" and settings[table.FILE_PATH] is None:
+        return "standard input"
+    engine = open_engine(settings)
+    try:
+        counts = engine.counts()
+    finally:
+        engine.close()
+    took = (time.perf_counter() - begin) * 1000
+    books = ", ".join(f"{value} {state}" for state, value in zip(counts._fields, counts, strict=True) if value)
+    path = getattr(engine, "path", None)
+    kind = f", on {place.filesystem(path)}" if path else ""
+    return f"{name} at {engine.where}{kind}: {books or 'empty'} (in {took:.0f} ms)"
+
+
+def _command(words: list[str]) -> str:
+    if not words:
+        return "none given: minionize --doctor ./simulate checks that too"
+    from minionize.callbacks.process import which
+
+    return os.fsdecode(which(os.fsencode(words[0])))
+
+
+def _reports(settings: Settings) -> str:
+    if settings[table.REPORTER] != "json":
+        return f"MINION_REPORTER={settings[table.REPORTER]}: minion-status will know the counts only"
+    directory = settings[table.REPORT_DIRECTORY]
+    parent = directory
+    while not os.path.exists(parent):
+        parent = os.path.dirname(os.path.abspath(parent))
+    if not os.path.isdir(parent) or not os.access(parent, os.W_OK | os.X_OK):
+        raise OSError(f"{directory} cannot be written: {parent} is not a directory of yours")
+    free = os.statvfs(parent)
+    return f"{directory}, {free.f_bavail * free.f_frsize / 1e9:.1f} GB free"
+
+
+def _clock() -> str:
+    """Compare this host's clock with that of the file system that holds the reports."""
+    drift = abs(time.time() - time.clock_gettime(time.CLOCK_REALTIME))
+    zone = time.strftime("%Y-%m-%d %H:%M:%S %Z")
+    return f"{zone}" if drift < 1 else f"{zone}, which jumped by {drift:.0f} s just now"

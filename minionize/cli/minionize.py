@@ -1,0 +1,101 @@
+"""``minionize [OPTIONS] [--] COMMAND [ARG...]``: run one minion."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from minionize import __version__
+from minionize.cli import common
+
+if TYPE_CHECKING:
+    import argparse
+
+    from minionize.settings import Settings
+
+_USAGE = "minionize [OPTIONS] [--] COMMAND [ARG...]"
+_ABOUT = """\
+Run COMMAND once per param of a queue. Words of COMMAND may hold {} (the whole param) or {name} (a field of it); where
+none does, the param is appended. Start as many minions as you like; each one may be killed at any moment."""
+_EXAMPLES = """\
+  minion-queue put seed=1..1000 alpha=0.1,0.5     fill a queue
+  minionize -j 8 ./simulate {seed} {alpha}        work on it, 8 at a time
+  minion-status                                   look at it"""
+_SHORT = f"""\
+usage: {_USAGE}
+
+{_ABOUT}
+
+{_EXAMPLES}
+
+minionize --help for all.
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    arguments = sys.argv[1:] if argv is None else argv
+    if not arguments:
+        sys.stderr.write(_SHORT)
+        return 2
+    namespace = _parser().parse_args(arguments)
+    words = namespace.command[1:] if namespace.command[:1] == ["--"] else namespace.command
+    return common.run("minionize", lambda: _main(namespace, words), namespace.verbose > 1)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = common.parser(
+        "minionize",
+        usage=_USAGE,
+        description=_ABOUT,
+        epilog=f"examples:\n{_EXAMPLES}\n\nExit codes and variables: see the README.",
+    )
+    parser.add_argument("--version", action="version", version=f"minionize {__version__}")
+    parser.add_argument(
+        "-v", "--verbose", action="count", default=0, help="Say more; twice: show the traceback of an error"
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="Say nothing but warnings and errors")
+    parser.add_argument("--show-config", action="store_true", help="Print every setting and where it comes from")
+    parser.add_argument(
+        "--doctor", action="store_true", help="Check that the queue, the command and the reports are usable"
+    )
+    common.add_settings(parser)
+    parser.add_argument("command", nargs="...", metavar="COMMAND [ARG...]", help="The program to run")
+    return parser
+
+
+def _main(namespace: argparse.Namespace, words: list[str]) -> int:
+    from minionize.settings import load, table
+
+    settings = load(common.flags_of(namespace))
+    for warning in settings.warnings:
+        sys.stderr.write(f"minionize: {warning}\n")
+    if namespace.show_config:
+        from minionize.settings.show import show
+
+        print(show(settings))
+        return 0
+    if namespace.doctor:
+        from minionize.cli.doctor import examine
+
+        return examine(settings, words)
+    if not words:
+        sys.stderr.write(_SHORT)
+        return 2
+    if settings[table.DRY]:
+        from minionize.cli.dry import show_commands
+
+        return show_commands(settings, words, everything=namespace.verbose > 0)
+    return _run(settings, words, quiet=namespace.quiet)
+
+
+def _run(settings: Settings, words: list[str], *, quiet: bool) -> int:
+    from minionize.app import minionizer
+    from minionize.callbacks.process import Command
+    from minionize.settings import table
+
+    return minionizer(Command(words, template=not settings[table.TEMPLATE]), settings, quiet=quiet).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

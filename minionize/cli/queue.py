@@ -1,0 +1,269 @@
+"""``minion-queue VERB``: fill and administer the queue."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, cast
+
+from minionize import __version__
+from minionize.cli import common
+from minionize.errors import UsageError
+from minionize.model import STATES, Control
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from minionize.engines.base import Admin, Engine
+    from minionize.model import Entry, Put, State
+    from minionize.settings import Settings
+
+_VERBS = {
+    "put": "add params",
+    "show": "the books, or one task in full",
+    "list": "tasks, one a line",
+    "retry": "put dead tasks back as if new",
+    "release": "give back tasks that lost minions hold",
+    "cancel": "take tasks off the books",
+    "drain": "ask all minions to leave",
+    "resume": "take that back",
+    "clear": "take everything off the books",
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    arguments = sys.argv[1:] if argv is None else argv
+    namespace = _parser().parse_args(arguments)
+    return common.run(f"minion-queue {namespace.verb}", lambda: _main(namespace), namespace.verbose > 0)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = common.parser("minion-queue", description="Fill and administer the queue that minions work on.")
+    parser.add_argument("--version", action="version", version=f"minionize {__version__}")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", title="verbs", parser_class=common.Parser)
+
+    def verb(name: str) -> argparse.ArgumentParser:
+        sub = verbs.add_parser(name, help=_VERBS[name], description=_VERBS[name].capitalize() + ".", allow_abbrev=False)
+        sub.add_argument(
+            "--engine", dest="MINION_ENGINE", default=argparse.SUPPRESS, metavar="NAME", help="The queue's engine"
+        )
+        sub.add_argument("-v", "--verbose", action="count", default=0, help="Show the traceback of an error")
+        return sub
+
+    put = verb("put")
+    put.add_argument(
+        "words", nargs="*", metavar="WORD", help="a param; a range 0..10..2; or name=values, which are multiplied"
+    )
+    put.add_argument("-f", "--file", metavar="FILE", help="read .csv, .jsonl, .json or lines; - is standard input")
+    put.add_argument("--again", action="store_true", help="add copies of params that the queue knows")
+    show = verb("show")
+    show.add_argument("id", nargs="?", metavar="ID", help="a task's id, or the beginning of it")
+    listing = verb("list")
+    listing.add_argument("--state", choices=STATES, help="only these")
+    listing.add_argument("--limit", type=int, metavar="N", default=20, help="at most (default 20; 0: all)")
+    retry = verb("retry")
+    retry.add_argument("ids", nargs="*", metavar="ID")
+    retry.add_argument("--all", action="store_true", help="all dead tasks")
+    release = verb("release")
+    release.add_argument("ids", nargs="*", metavar="ID")
+    release.add_argument("--lost", action="store_true", help="all that are held by minions which are lost")
+    verb("cancel").add_argument("ids", nargs="+", metavar="ID")
+    verb("drain")
+    verb("resume")
+    verb("clear").add_argument("--yes", action="store_true", help="do it")
+    return parser
+
+
+def _main(namespace: argparse.Namespace) -> int:
+    from minionize.app import open_engine
+    from minionize.settings import load
+
+    settings = load(common.flags_of(namespace))
+    if namespace.verb == "put":
+        return _put(namespace, settings)
+    engine = open_engine(settings)
+    try:
+        return _ACTIONS[namespace.verb](engine, namespace)
+    finally:
+        engine.close()
+
+
+def _put(namespace: argparse.Namespace, settings: Settings) -> int:
+    from minionize.app import open_engine
+    from minionize.params import files, words
+    from minionize.params.ids import number
+
+    if namespace.file and namespace.words:
+        raise UsageError(
+            "words or a file, not both:\n  minion-queue put seed=1..10     or     minion-queue put -f params.csv"
+        )
+    if not namespace.file and not namespace.words:
+        raise UsageError(
+            "put what?\n  minion-queue put seed=1..1000 alpha=0.1,0.5     or     minion-queue put -f params.csv"
+        )
+    if namespace.file:
+        if namespace.file != "-" and not os.path.exists(namespace.file):
+            raise UsageError(f"there is no file {namespace.file} (in {os.getcwd()}).")
+        texts = files.read(namespace.file)
+    else:
+        words.count(namespace.words)  # so that a mistake makes no queue
+        texts = words.expand(namespace.words)
+    engine = open_engine(settings, create=True)
+    try:
+        put = engine.put(number(texts, again=namespace.again))
+    finally:
+        engine.close()
+    print(_describe(put, engine.where))
+    return 0
+
+
+def _describe(put: Put, where: str) -> str:
+    text = f"{where}: {put.added} added"
+    if put.known:
+        states = ", ".join(
+            f"{count} {state}" for state, count in sorted(put.known.items(), key=lambda one: STATES.index(one[0]))
+        )
+        text += f", {sum(put.known.values())} known ({states}); --again runs them again"
+    return text
+
+
+def _show(engine: Engine, namespace: argparse.Namespace) -> int:
+    if namespace.id is None:
+        counts = engine.counts()
+        print(f"{engine.where}")
+        for name, value in zip(counts._fields, counts, strict=True):
+            print(f"{name:9}{'unknown' if value is None else value}")
+        drain = _admin(engine, "control").drained()
+        if drain:
+            print(f"draining since {_when(drain.at)}, asked by {drain.who}; take it back:  minion-queue resume")
+        return 0
+    entry = _admin(engine, "get").get(namespace.id)
+    if entry is None:
+        raise UsageError(f"there is no task {namespace.id} in {engine.where}.\n  See them:  minion-queue list")
+    _print_entry(entry)
+    return 0
+
+
+def _print_entry(entry: Entry) -> None:
+    from minionize.status.safe import safe
+
+    rows: list[tuple[str, object]] = [
+        ("id", entry.id),
+        ("param", safe(entry.param)),
+        ("state", entry.state if entry.due is None else f"{entry.state} until {_when(entry.due)}"),
+        ("attempt", entry.attempt),
+        ("delivery", entry.delivery),
+        ("crashes", entry.crashes or None),
+        ("minion", entry.minion and f"{entry.minion} on {entry.host}"),
+        ("since", entry.since and _when(entry.since)),
+        ("ended", entry.ended and _when(entry.ended)),
+        ("result", entry.result and safe(entry.result)),
+    ]
+    if entry.failure:
+        rows.append(("failure", f"{safe(entry.failure.reason)}, on {entry.failure.host} {_when(entry.failure.at)}"))
+    directory = os.environ.get("MINION_OUTPUT", "live")
+    if directory not in ("live", "grouped", "none"):
+        rows.append(("output", f"{os.path.join(directory, entry.id)}.{entry.delivery}.out and .err"))
+    for name, value in rows:
+        if value is not None:
+            print(f"{name:9}{value}")
+    if entry.failure and entry.failure.stderr:
+        print("stderr")
+        for line in entry.failure.stderr.splitlines():
+            print(f"  {safe(line)}")
+
+
+def _list(engine: Engine, namespace: argparse.Namespace) -> int:
+    from minionize.status.safe import safe
+
+    admin = _admin(engine, "list")
+    limit = namespace.limit or None
+    entries = admin.list(cast("State | None", namespace.state), None if limit is None else limit + 1)
+    for shown, entry in enumerate(entries):
+        if shown == limit:
+            print(f"... more than {limit}; --limit 0 lists all", file=sys.stderr)
+            break
+        why = f"  {safe(entry.failure.reason)}" if entry.failure and entry.state in ("dead", "delayed") else ""
+        print(f"{entry.id}  {entry.state:8} {entry.attempt:3}  {safe(entry.param)}{why}")
+    return 0
+
+
+def _retry(engine: Engine, namespace: argparse.Namespace) -> int:
+    if bool(namespace.ids) == namespace.all:
+        raise UsageError("which?\n  minion-queue retry ID...     or     minion-queue retry --all")
+    count = _admin(engine, "retry").retry(None if namespace.all else namespace.ids)
+    print(f"{_tasks(count)} put back")
+    return 0
+
+
+def _release(engine: Engine, namespace: argparse.Namespace) -> int:
+    if bool(namespace.ids) == namespace.lost:
+        raise UsageError("which?\n  minion-queue release ID...     or     minion-queue release --lost")
+    count = _admin(engine, "release").release(None if namespace.lost else namespace.ids)
+    print(f"{_tasks(count)} given back")
+    return 0
+
+
+def _cancel(engine: Engine, namespace: argparse.Namespace) -> int:
+    count = _admin(engine, "remove").remove(namespace.ids)
+    print(f"{_tasks(count)} cancelled; a minion that runs one stops it at its next renewal")
+    return 0
+
+
+def _drain(engine: Engine, namespace: argparse.Namespace) -> int:
+    from minionize.place import identity
+
+    who = f"{os.environ.get('USER') or os.getuid()}@{identity().host}"
+    _admin(engine, "control").control(Control(who, time.time()))
+    print("all minions of this queue leave when their tasks end; for a day, or until:  minion-queue resume")
+    return 0
+
+
+def _resume(engine: Engine, namespace: argparse.Namespace) -> int:
+    before = _admin(engine, "control").drained()
+    _admin(engine, "control").control(None)
+    print(f"resumed: {before.who} had drained it {_when(before.at)}" if before else "it was not drained")
+    return 0
+
+
+def _clear(engine: Engine, namespace: argparse.Namespace) -> int:
+    admin = _admin(engine, "remove")
+    if not namespace.yes:
+        total = sum(value or 0 for value in engine.counts())
+        raise UsageError(
+            f"this takes {_tasks(total)} off the books of {engine.where}, for good.\n  minion-queue clear --yes"
+        )
+    print(f"{_tasks(admin.remove(None))} removed")
+    return 0
+
+
+def _admin(engine: Engine, verb: str) -> Admin:
+    if verb not in engine.traits.admin:
+        raise UsageError(f"the queue {engine.where} cannot do that.")
+    return cast("Admin", engine)
+
+
+def _tasks(count: int) -> str:
+    return f"{count} task" if count == 1 else f"{count} tasks"
+
+
+def _when(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+
+
+_ACTIONS: dict[str, Callable[[Engine, argparse.Namespace], int]] = {
+    "show": _show,
+    "list": _list,
+    "retry": _retry,
+    "release": _release,
+    "cancel": _cancel,
+    "drain": _drain,
+    "resume": _resume,
+    "clear": _clear,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,543 @@
+"""The loop of a minion: takes tasks from the courier, runs them in the pool's slots, and hands settlements back.
+
+One thread, one ``poll``: whatever happens (a child ends, a signal, a deadline, a message of the courier) is an event of it, and
+none of them waits for the engine or for a reader of our output.
+"""
+
+from __future__ import annotations
+
+import select
+import signal as signals_
+import time
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from minionize import events, policy, signals
+from minionize.courier import Broken, Courier, Renewed, Trouble
+from minionize.errors import BadParam, CommandNotFound, Dead, EngineUnavailable, Interrupted, MinionizeError, Retry
+from minionize.model import Bury, Counts, Delivery, Failure, Nack
+from minionize.params.template import MissingField
+from minionize.policy import Ending, Verdict
+from minionize.slots.pool import Ended, Pool, Slot
+from minionize.tally import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from minionize.callbacks.base import Callback
+    from minionize.console import Console
+    from minionize.engines.base import Engine
+    from minionize.model import Gone, Identity, Settlement, Task
+    from minionize.policy import Reason, Rules
+    from minionize.reporters.base import Reporter
+    from minionize.reporters.progress import Progress
+
+#: Seconds that a failure waits in a job or container: a stop that comes meanwhile was its cause.
+LATE = 2.0
+#: Signals of a program's own making: these failures do not wait.
+_OWN = (signals_.SIGSEGV, signals_.SIGABRT, signals_.SIGBUS, signals_.SIGFPE, signals_.SIGILL)
+#: Seconds that leaving may take once nothing runs any more: giving back, closing, last output.
+PARTING = 5.0
+#: Endings remembered in case their settlement is refused.
+_REMEMBERED = 1024
+
+
+class Options(NamedTuple):
+    """How a minion behaves; times in seconds, see the settings table."""
+
+    slots: int
+    rules: Rules
+    timeout: float | None = None
+    grace: float = 5.0
+    lease: float = 60.0
+    patience: float = 600.0
+    idle_timeout: float = 60.0
+    wait: bool = False
+    service: bool = False
+    max_tasks: int | None = None
+    lifetime: float | None = None
+    halt: int = 0
+    bad_host: int = 10
+    ignore_failures: bool = False
+    supervised: bool = False  # in a job or container, where stops reach the children too
+
+
+class Minion:
+    """One run of one minion."""
+
+    def __init__(
+        self,
+        me: Identity,
+        engine: Engine,
+        callback: Callback,
+        reporter: Reporter,
+        console: Console,
+        progress: Progress,
+        pool: Callable[[select.epoll], Pool],
+        options: Options,
+        wake: signals.Signals,
+    ) -> None:
+        """Put the parts together; :meth:`run` starts them."""
+        self._me, self._engine, self._callback, self._reporter = me, engine, callback, reporter
+        self._console, self._progress, self._options, self._wake = console, progress, options, wake
+        self._poller = select.epoll()
+        self._pool = pool(self._poller)
+        self._readers = self._pool.readers()
+        self._poller.register(wake.reader, select.EPOLLIN)
+        self.tally = Tally()
+        self._ready: deque[Task] = deque()
+        self._late: deque[tuple[float, Ended]] = deque()
+        self._lines: list[str] = []
+        self._settlements: list[Settlement] = []
+        self._remembered: dict[tuple[str, int], tuple[int, Ending, Verdict]] = {}
+        self._reason: Reason | None = None
+        self._signal = 0
+        self._error: BaseException | None = None
+        self._counts: Counts | None = None
+        self._done_before: int | None = None
+        self._began = self._beat = time.monotonic()
+        self._idle_since: float | None = None
+        self._own_due = 0.0  # when the last delay that we set ourselves is over
+        self._hold_until = 0.0  # no task is started before: everything failed here so far
+        self._listening = True
+        self._stopped_children = False
+        self._reporter_failed = False
+
+    # ------------------------------------------------------------------ life
+
+    def run(self) -> int:
+        """Work until there is a reason to leave; returns the exit code."""
+        self._courier = Courier(
+            self._engine, lease=self._options.lease, patience=self._options.patience, notify=self._wake.notify
+        )
+        try:
+            while not self._finished():
+                self._start_tasks()
+                self._ask()
+                self._deliver()
+                self._poll()
+                self._tick()
+        finally:
+            code = self._part()
+        return code
+
+    def _finished(self) -> bool:
+        return self._reason is not None and not self._pool.running and not self._late and not self._settlements
+
+    def _leave(self, reason: Reason, *, stop: bool = False, signal: int = 0) -> None:
+        """Take no more, give back what has not begun; with ``stop``, end what runs."""
+        harder = stop and self._reason not in ("signal", "engine_lost", "output", "error")
+        if self._reason is None or harder:
+            self._reason, self._signal = reason, signal
+        self._settlements += [Nack(task, charge=False) for task in self._ready]
+        self._ready.clear()
+        if stop:
+            for slot in self._pool.running.values():
+                self._pool.stop(slot, "leaving")
+            while self._late:
+                _, ended = self._late.popleft()
+                self._conclude(ended.slot, ended.task, ended.ending._replace(stopped="leaving"))
+
+    # ------------------------------------------------------------------ start
+
+    def _start_tasks(self) -> None:
+        pool, ready = self._pool, self._ready
+        while pool.free and ready and self._reason is None and not self._console.full:
+            if self._hold_until and self._hold_until > time.monotonic():
+                return
+            if self._is_spent():
+                return
+            self._start(ready.popleft())
+
+    def _is_spent(self) -> bool:
+        """Leave where the tasks or the time that we were granted are used up."""
+        options = self._options
+        if options.max_tasks is not None and self.tally.started >= options.max_tasks:
+            self._leave("max_tasks")
+        elif options.lifetime is not None and not policy.fits(self.tally.durations, self._left()):
+            self._leave("lifetime")
+        return self._reason is not None
+
+    def _left(self) -> float:
+        lifetime = self._options.lifetime
+        return float("inf") if lifetime is None else self._began + lifetime - time.monotonic()
+
+    def _start(self, task: Task) -> None:
+        slot = self._pool.free[-1].index
+        self.tally.started += 1
+        began = time.time()
+        try:
+            launch = self._callback.prepare(task, slot)
+            started = self._pool.start(task, launch.argv, launch.environment)
+        except MissingField as error:
+            if self.tally.started == 1:
+                self._ready.appendleft(task)
+                self._error = error
+                self._leave("error")
+            else:
+                self._conclude(slot, task, Ending(error=str(error), start=began), unreadable=True)
+        except BadParam as error:
+            self._conclude(slot, task, Ending(error=str(error), start=began), unreadable=True)
+        except (Retry, Dead, Interrupted) as instruction:
+            self._conclude(slot, task, Ending(error=str(instruction), start=began), instruction)
+        except (CommandNotFound, OSError) as error:
+            self._conclude(slot, task, Ending(error=str(error).partition("   ")[0], start=began))
+        except Exception as error:  # noqa: BLE001 - a user's to_cmd may raise anything: it is a failure of its task
+            self._conclude(
+                slot, task, Ending(error=f"{type(error).__name__}: {error}", start=began, stderr=_trace(error))
+            )
+        else:
+            if isinstance(started, Ended):
+                self._conclude(started.slot, task, started.ending)
+
+    # ------------------------------------------------------------------ end
+
+    def _reap(self) -> None:
+        for ended in self._pool.reap():
+            if self._options.supervised and self._reason != "signal" and _may_be_a_stop(ended.ending):
+                self._late.append((time.monotonic() + LATE, ended))
+            else:
+                self._conclude(ended.slot, ended.task, ended.ending)
+
+    def _conclude(
+        self,
+        slot: int,
+        task: Task,
+        ending: Ending,
+        instruction: Retry | Dead | Interrupted | None = None,
+        *,
+        unreadable: bool = False,
+    ) -> None:
+        """Judge an execution, and note its event and its settlement."""
+        if instruction is None and not ending.stopped and not unreadable and not ending.error:
+            try:
+                self._callback.conclude(task, ending)
+            except (Retry, Dead, Interrupted) as raised:
+                instruction = raised
+        verdict = self._judge(task, ending, instruction, unreadable=unreadable)
+        settlement, failure = verdict.settlement, verdict.failure
+        dead = isinstance(settlement, Bury)
+        retry_in = settlement.delay if isinstance(settlement, Nack) else None
+        self.tally.ended(verdict, ending.took, dead=dead)
+        self._lines.append(
+            events.task_end(
+                time.time(),
+                self._me.uid,
+                slot,
+                task,
+                start=ending.start,
+                outcome=verdict.outcome,
+                took=ending.took,
+                exit=ending.exit,
+                signal=ending.signal,
+                reason=failure.reason if failure else "",
+                stderr=ending.stderr if failure else "",
+                retry_in=retry_in,
+                dead=dead,
+                result=ending.result,
+                cpu=ending.cpu,
+                rss=ending.rss,
+            )
+        )
+        if settlement is not None:
+            self._settlements.append(settlement)
+            self._remember(slot, task, ending, verdict)
+        if retry_in:
+            self._own_due = max(self._own_due, time.monotonic() + retry_in)
+        if verdict.outcome != "done":
+            self._after_failure(dead=dead)
+
+    def _judge(
+        self, task: Task, ending: Ending, instruction: Retry | Dead | Interrupted | None, *, unreadable: bool
+    ) -> Verdict:
+        if unreadable:
+            verdict = Verdict("failed", Bury(task, Failure("param", ending.error)), Failure("param", ending.error))
+        elif instruction is not None:
+            verdict = policy.obey(task, ending, instruction, self._options.rules)
+        else:
+            if ending.stopped == "leaving" and self._fits_no_lifetime(ending):
+                ending = ending._replace(stopped="lifetime")
+            verdict = policy.judge(task, ending, self._options.rules)
+        if verdict.failure is None or verdict.settlement is None:
+            return verdict
+        failure = verdict.failure._replace(minion=self._me.uid, host=self._me.host, at=time.time())
+        return verdict._replace(failure=failure, settlement=verdict.settlement._replace(failure=failure))  # type: ignore[call-arg]
+
+    def _fits_no_lifetime(self, ending: Ending) -> bool:
+        lifetime = self._options.lifetime
+        return lifetime is not None and ending.took >= policy.WHOLE_LIFETIME * lifetime
+
+    def _remember(self, slot: int, task: Task, ending: Ending, verdict: Verdict) -> None:
+        self._remembered[(task.id, task.delivery)] = (slot, ending, verdict)
+        if len(self._remembered) > _REMEMBERED:
+            del self._remembered[next(iter(self._remembered))]
+
+    def _after_failure(self, *, dead: bool) -> None:
+        tally, options = self.tally, self._options
+        if dead and options.halt and tally.dead >= options.halt:
+            self._leave("halt")
+        if tally.done == 0 and tally.row and options.bad_host:
+            self._hold_until = time.monotonic() + policy.pause(tally.row, tally.done)
+            if tally.row == 1 or tally.row >= options.bad_host:
+                self._courier.count()
+
+    def _deliver(self) -> None:
+        """Record what ended, and only then let go of it."""
+        if self._lines:
+            self._report("".join(self._lines))
+            self._lines.clear()
+        if self._settlements:
+            self._courier.settle(self._settlements, urgent=self._reason is not None)
+            self._settlements = []
+
+    def _report(self, lines: str) -> None:
+        try:
+            self._reporter.report(lines)
+        except Exception as error:  # noqa: BLE001 - a reporter that fails never fails a task
+            if not self._reporter_failed:
+                self._reporter_failed = True
+                self._console.warn(f"events are not recorded: {error}. The tasks go on.")
+
+    # ------------------------------------------------------------------ ask
+
+    def _ask(self) -> None:
+        """Wish for as many tasks as there is work for: a little ahead of what runs, so that no slot waits."""
+        if self._reason is not None or self._console.full or self._hold_until > time.monotonic():
+            self._courier.ask(0)
+            return
+        if self._pool.free and not self._ready and self._is_spent():
+            self._courier.ask(0)
+            return
+        want = policy.wanted(len(self._pool.free), self._options.slots, self.tally.mean)
+        if self._options.max_tasks is not None:
+            want = min(want, self._options.max_tasks - self.tally.started)
+        self._courier.ask(want - len(self._ready) if len(self._ready) <= want // 2 else 0)
+
+    def _poll(self) -> None:
+        timeout = max(0.0, self._next_time() - time.monotonic())
+        for fd, _ in self._poller.poll(min(timeout, 60.0)):
+            if fd == self._wake.reader:
+                self._react(self._wake.read())
+            else:
+                self._readers[fd].read()
+
+    def _react(self, received: bytes) -> None:
+        for number in sorted(set(received)):
+            if number == signals.CHILD:
+                self._reap()
+            elif number in signals.STOP:
+                self._stop(number, again=received.count(number) > 1)
+            elif number in signals.DRAIN:
+                self._leave("drain")
+            elif number == signals.SUSPEND:
+                self._suspend()
+            elif number == signals.CONTINUE:
+                self._courier.renew()
+        for message in self._courier.messages():
+            self._hear(message)
+
+    def _stop(self, number: int, *, again: bool) -> None:
+        """Leave at a signal; a second Ctrl-C does not wait for the grace."""
+        if number == signals_.SIGINT and (again or self._reason == "signal"):
+            for slot in self._pool.running.values():
+                self._pool.kill(slot)
+        self._leave("signal", stop=True, signal=self._signal or number)
+
+    def _suspend(self) -> None:
+        for slot in self._pool.running.values():
+            self._pool.signal(slot, signals_.SIGSTOP)
+        self._stopped_children = True
+        signals.suspend()
+
+    # ------------------------------------------------------------------ the courier's messages
+
+    def _hear(self, message: object) -> None:
+        if isinstance(message, Delivery):
+            self._receive(message)
+        elif isinstance(message, Renewed):
+            self._lose(message.gone)
+            if self._stopped_children:
+                self._stopped_children = False
+                for slot in self._pool.running.values():
+                    self._pool.signal(slot, signals_.SIGCONT)
+        elif isinstance(message, Counts):
+            self._know(message)
+        elif isinstance(message, Trouble):
+            self._console.warn(
+                f"{message.text}\n  Waiting for it; what runs goes on." if message.text else "the queue answers again."
+            )
+        elif isinstance(message, Broken):
+            self._break(message.error)
+
+    def _receive(self, delivery: Delivery) -> None:
+        self._lose(delivery.gone)
+        if delivery.tasks:
+            self._idle_since = None
+            if self._reason is None:
+                self._ready.extend(delivery.tasks)
+            else:
+                self._settlements += [Nack(task, charge=False) for task in delivery.tasks]
+        elif delivery.state == "drain":
+            self._leave("drain")
+        elif self._pool.running or self._ready or self._late or self._reason:
+            self._idle_since = None
+        elif delivery.state == "ended" and not self._options.service:
+            self._leave("settled")
+        elif self._idle_since is None:
+            self._idle_since = time.monotonic()
+
+    def _lose(self, gone: Sequence[Gone]) -> None:
+        """Stop what is no longer ours; where it has ended already, say what became of it."""
+        for task, why in gone:
+            slot = next((s for s in self._pool.running.values() if s.task == task), None)
+            remembered = self._remembered.pop((task.id, task.delivery), None)
+            if slot is not None:
+                self._pool.signal(slot, signals_.SIGCONT)
+                self._pool.stop(slot, why)
+            elif remembered is not None:
+                index, ending, verdict = remembered
+                self.tally.refused(verdict.outcome, dead=isinstance(verdict.settlement, Bury))
+                self._lines.append(
+                    events.task_end(
+                        time.time(), self._me.uid, index, task, start=ending.start, outcome=why, took=ending.took
+                    )
+                )
+            elif task in self._ready:
+                self._ready.remove(task)
+
+    def _know(self, counts: Counts) -> None:
+        self._counts = counts
+        tally, options = self.tally, self._options
+        if tally.done:
+            return
+        if self._done_before is None:
+            self._done_before = counts.done
+        elif policy.is_bad_host(tally.row, tally.done, options.bad_host, self._done_before, counts.done):
+            self._leave("bad_host")
+
+    def _break(self, error: BaseException) -> None:
+        self._error = error
+        self._leave("engine_lost", stop=True)
+        self._settlements.clear()
+
+    # ------------------------------------------------------------------ time
+
+    def _next_time(self) -> float:
+        """Say when the loop must look again at the latest (monotonic)."""
+        due = min(self._pool.deadline(), self._beat + events.HEARTBEAT, self._progress.due)
+        for slot in self._pool.running.values():
+            if not slot.announced:
+                due = min(due, slot.start + events.ANNOUNCE)
+        if self._late:
+            due = min(due, self._late[0][0])
+        if self._idle_since is not None:
+            due = min(due, max(self._idle_since + self._options.idle_timeout, self._own_due))
+        if self._hold_until:
+            due = min(due, self._hold_until) if self._hold_until > time.monotonic() else due
+        if self._options.lifetime is not None:
+            due = min(due, self._began + self._options.lifetime)
+        if self._settlements or self._lines:
+            return 0.0
+        return due
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        self._pool.tick(now)
+        for slot in self._pool.running.values():
+            if not slot.announced and now - slot.start >= events.ANNOUNCE:
+                self._announce(slot)
+        while self._late and self._late[0][0] <= now:
+            _, ended = self._late.popleft()
+            self._conclude(ended.slot, ended.task, ended.ending)
+        self._watch_time(now)
+        self._watch_output()
+        if now >= self._progress.due:
+            self._courier.count()
+            self._console.progress(self._progress.line(now, self.tally, self._counts, len(self._pool.running)))
+
+    def _watch_time(self, now: float) -> None:
+        if now - self._beat >= events.HEARTBEAT:
+            self._beat = now
+            try:
+                self._reporter.beat()
+            except OSError:
+                pass
+        if self._options.lifetime is not None and self._left() <= 0:
+            self._leave("lifetime", stop=True)
+        patient = self._options.wait or self._options.service or self._idle_since is None
+        if not patient and now >= max((self._idle_since or 0.0) + self._options.idle_timeout, self._own_due):
+            self._leave("idle")
+
+    def _watch_output(self) -> None:
+        """Leave where nobody reads us any more; let the children wait where a reader has fallen behind."""
+        if self._console.broken and self._reason is None:
+            self._leave("output", stop=True)
+        if self._listening == self._console.full:
+            self._listening = not self._console.full
+            self._pool.streams_listen(self._listening)
+
+    def _announce(self, slot: Slot) -> None:
+        slot.announced = True
+        self._report(events.task_start(slot.epoch, self._me.uid, slot.index, slot.task))
+
+    # ------------------------------------------------------------------ parting
+
+    def _part(self) -> int:
+        """Give back, close, and say what was done; returns the exit code."""
+        reason = self._reason or "error"
+        left = self._has_work_left() if reason in ("drain", "lifetime", "max_tasks") else False
+        closed = self._courier.close(PARTING)
+        for message in self._courier.messages():  # what was refused with the last settlements
+            if isinstance(message, Delivery):
+                self._lose(message.gone)
+            elif isinstance(message, Broken) and self._error is None:
+                self._error, reason = message.error, "engine_lost"
+        self._deliver_lines()
+        code = policy.exit_code(
+            reason, dead=self.tally.dead, left=left, signal=self._signal, ignore_failures=self._options.ignore_failures
+        )
+        if reason == "engine_lost":
+            code = self._code_of_error()
+        self._report(events.minion_stop(time.time(), self._me.uid, reason, code))
+        self._reporter.close()
+        for line in self._progress.last_words(
+            reason, self.tally, self._counts, self._error, took=time.monotonic() - self._began, closed=closed
+        ):
+            self._console.say(line)
+        self._console.close(PARTING if reason != "signal" else self._options.grace)
+        return code
+
+    def _deliver_lines(self) -> None:
+        if self._lines:
+            self._report("".join(self._lines))
+            self._lines.clear()
+
+    def _has_work_left(self) -> bool:
+        """Ask the books, once more and not for long; what they do not know may be there."""
+        self._counts = None
+        self._courier.count()
+        end = time.monotonic() + PARTING / 2
+        while self._counts is None and time.monotonic() < end:
+            self._poller.poll(0.05)
+            self._wake.read()
+            for message in self._courier.messages():
+                self._hear(message)
+        books = self._counts
+        if books is None or books.pending is None:
+            return True
+        return (books.pending + (books.delayed or 0) + (books.leased or 0)) > 0
+
+    def _code_of_error(self) -> int:
+        if isinstance(self._error, EngineUnavailable):
+            return 75 if self.tally.started else 69
+        return self._error.exit_code if isinstance(self._error, MinionizeError) else 70
+
+
+def _may_be_a_stop(ending: Ending) -> bool:
+    return ending.exit != 0 and not ending.stopped and ending.signal not in _OWN
+
+
+def _trace(error: BaseException) -> str:
+    from traceback import format_exception
+
+    return "".join(format_exception(error))[-4096:]

@@ -1,0 +1,30 @@
+"""Who is this process: enough for another one to tell later whether it still lives."""
+
+from __future__ import annotations
+
+import os
+
+from minionize.model import Identity
+from minionize.place.files import read
+from minionize.processes import start_time
+
+
+def identity(uid: str | None = None, preemptible: bool = False) -> Identity:
+    """Say who this process is; a new ``uid`` (12 hexadecimal digits) is drawn where none is given."""
+    pid = os.getpid()
+    return Identity(
+        uid=uid or os.urandom(6).hex(),
+        host=os.uname().nodename,
+        pid=pid,
+        start=start_time(pid) or 0,
+        boot=read("/proc/sys/kernel/random/boot_id").strip(),
+        namespace=_link("/proc/self/ns/pid"),
+        preemptible=preemptible,
+    )
+
+
+def _link(path: str) -> str:
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""

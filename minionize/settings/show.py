@@ -1,0 +1,27 @@
+"""What ``minionize --show-config`` prints: every setting, its value, and where that came from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from minionize.settings.read import Settings
+
+#: What stands for a setting that has no value.
+UNSET = "-"
+
+
+def show(settings: Settings) -> str:
+    """Write one line per setting: variable, value, source, in columns. Secrets are masked."""
+    lines = [(row.name, _one_line(settings.shown(row)), settings.source(row)) for row in settings.rows]
+    name = max(len(line[0]) for line in lines)
+    # One long path must not push every source off the screen.
+    value = min(40, max(len(line[1]) for line in lines))
+    return "".join(f"{line[0]:{name}}  {line[1]:{value}}  {line[2]}\n" for line in lines)
+
+
+def _one_line(text: str | None) -> str:
+    """Quote what a line of a table cannot hold: line ends, bytes that are no text."""
+    if not text:
+        return UNSET
+    return text if text.isprintable() else repr(text)

@@ -1,0 +1,211 @@
+"""Every setting there is. Flags, ``--help``, ``.env.example`` and the README's table are made from these rows.
+
+Where a setting has a flag: flag > environment > ``.env`` > default.
+"""
+
+from __future__ import annotations
+
+from minionize.settings.setting import (
+    CODES,
+    COUNT,
+    DESTINATION,
+    DURATION,
+    LENGTH,
+    NAME,
+    PATH,
+    POSITIVE,
+    SLOTS,
+    SWITCH,
+    Setting,
+    one_of,
+)
+
+ENGINE = Setting(
+    "MINION_ENGINE",
+    NAME,
+    None,
+    "Queue to pull params from: sqlite, file, or an installed plug-in. Unset: the queue that is already here",
+    flags=("--engine",),
+    group="queue",
+)
+SQLITE_PATH = Setting(
+    "SQLITE_PATH", PATH, "minion-queue.db", "The sqlite engine's file, on a local disk", group="queue"
+)
+FILE_PATH = Setting(
+    "FILE_PATH", PATH, None, "The file engine's params, one a line. Unset: standard input", group="queue"
+)
+FILE_DECODER = Setting(
+    "FILE_DECODER",
+    one_of("identity", "json", "csv"),
+    "identity",
+    "How the file engine reads its lines: each one a string, a JSON value, or a row under a CSV header",
+    group="queue",
+)
+
+SLOTS_ = Setting(
+    "MINION_SLOTS", SLOTS, "1", "Tasks to run at once; auto: the CPUs this process may use", flags=("-j", "--slots")
+)
+TIMEOUT = Setting(
+    "MINION_TIMEOUT",
+    LENGTH,
+    None,
+    "Time limit of one execution: SIGTERM, then SIGKILL after the grace",
+    flags=("--timeout",),
+)
+GRACE = Setting("MINION_GRACE", DURATION, "5s", "Time between SIGTERM and SIGKILL", flags=("--grace",))
+OUTPUT = Setting(
+    "MINION_OUTPUT",
+    DESTINATION,
+    "live",
+    "Where the output of tasks goes: live (whole lines as they come), grouped (a task's at its end), none, or a directory",
+    flags=("--output",),
+)
+TEMPLATE = Setting(
+    "MINION_NO_TEMPLATE",
+    SWITCH,
+    "0",
+    "Leave braces in the command alone: params are always appended",
+    flags=("--no-template",),
+)
+
+MAX_ATTEMPTS = Setting(
+    "MINION_MAX_ATTEMPTS",
+    POSITIVE,
+    "3",
+    "Attempts before a failing task is dead",
+    flags=("--max-attempts",),
+    group="failures",
+)
+MAX_CRASHES = Setting(
+    "MINION_MAX_CRASHES",
+    POSITIVE,
+    "5",
+    "Minions that may vanish with a task before it is dead",
+    flags=("--max-crashes",),
+    group="failures",
+)
+BACKOFF = Setting(
+    "MINION_BACKOFF",
+    DURATION,
+    "1s",
+    "Longest delay before the second attempt; doubles with each, up to 5m; the actual delay is drawn at random below it",
+    flags=("--backoff",),
+    group="failures",
+)
+DEAD_ON = Setting(
+    "MINION_DEAD_ON", CODES, "", "Exit codes not worth another attempt", flags=("--dead-on",), group="failures"
+)
+REQUEUE_ON = Setting(
+    "MINION_REQUEUE_ON",
+    CODES,
+    "",
+    "Exit codes that give the task back after the backoff, not charged",
+    flags=("--requeue-on",),
+    group="failures",
+)
+HALT = Setting(
+    "MINION_HALT",
+    COUNT,
+    "0",
+    "Leave with exit code 1 after this many dead tasks here (0: never)",
+    flags=("--halt",),
+    group="failures",
+)
+IGNORE_FAILURES = Setting(
+    "MINION_IGNORE_FAILURES",
+    SWITCH,
+    "0",
+    "Exit with 0 even if tasks died here",
+    flags=("--ignore-failures",),
+    group="failures",
+)
+BAD_HOST = Setting(
+    "MINION_BAD_HOST",
+    COUNT,
+    "10",
+    "Leave with exit code 71 after this many failures in a row with no success, while others succeed (0: never)",
+    flags=("--bad-host",),
+    group="failures",
+)
+
+IDLE_TIMEOUT = Setting(
+    "MINION_IDLE_TIMEOUT",
+    LENGTH,
+    "60s",
+    "How long to stay when there is nothing to run, but others still hold tasks",
+    flags=("--idle-timeout",),
+    group="leaving",
+)
+WAIT = Setting("MINION_WAIT", SWITCH, "0", "Stay until every task is done or dead", flags=("--wait",), group="leaving")
+SERVICE = Setting(
+    "MINION_SERVICE",
+    SWITCH,
+    "0",
+    "Stay until told to go, and wait for the queue to exist",
+    flags=("--service",),
+    group="leaving",
+)
+MAX_TASKS = Setting(
+    "MINION_MAX_TASKS", POSITIVE, None, "Leave after this many executions", flags=("--max-tasks",), group="leaving"
+)
+LIFETIME = Setting(
+    "MINION_LIFETIME",
+    LENGTH,
+    None,
+    "Leave before this much time is over; take no task that usually does not fit. Unset: what Slurm or OAR grants",
+    flags=("--lifetime",),
+    group="leaving",
+)
+
+LEASE = Setting(
+    "MINION_LEASE",
+    LENGTH,
+    "60s",
+    "How long a silent minion keeps its tasks; renewed at a third of it",
+    flags=("--lease",),
+    group="liveness",
+)
+PATIENCE = Setting(
+    "MINION_ENGINE_PATIENCE",
+    DURATION,
+    "10m",
+    "How long a lost queue server is waited for",
+    flags=("--engine-patience",),
+    group="liveness",
+)
+PREEMPTIBLE = Setting(
+    "MINION_PREEMPTIBLE",
+    SWITCH,
+    None,
+    "This minion may be killed at any moment: its crashes are not counted. Unset: on in an OAR best-effort job",
+    flags=("--preemptible",),
+    group="liveness",
+)
+
+REPORTER = Setting(
+    "MINION_REPORTER",
+    NAME,
+    "json",
+    "Where events go: json (a directory), stdout, null, or an installed plug-in",
+    flags=("--reporter",),
+    group="reports",
+)
+REPORT_DIRECTORY = Setting(
+    "REPORTER_JSON_DIRECTORY",
+    PATH,
+    "minion-report",
+    "The json reporter's directory: one file a minion",
+    group="reports",
+)
+
+DRY = Setting(
+    "DRY",
+    SWITCH,
+    "0",
+    "Print the command lines of pending params, run nothing",
+    flags=("-n", "--dry-run"),
+    group="looking",
+)
+
+#: The rows, in the order in which help and documentation show them.
+TABLE: tuple[Setting[object], ...] = tuple(row for row in list(globals().values()) if isinstance(row, Setting))

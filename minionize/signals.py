@@ -1,0 +1,55 @@
+"""Signals and messages of other threads, as bytes in one pipe that the main loop polls."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+#: What a minion listens to; the bytes that its loop reads are these numbers, or 0 for a message of a thread.
+STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+DRAIN = (signal.SIGUSR1, signal.SIGUSR2)
+SUSPEND, CONTINUE, CHILD = signal.SIGTSTP, signal.SIGCONT, signal.SIGCHLD
+
+
+class Signals:
+    """The pipe. Handlers do nothing: the wake-up byte is the message."""
+
+    def __init__(self) -> None:
+        """Listen, from now on; a SIGHUP that is ignored (nohup) stays ignored."""
+        self.reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        self._handlers = {}
+        for number in (*STOP, *DRAIN, SUSPEND, CONTINUE, CHILD):
+            old = signal.getsignal(number)
+            if number == signal.SIGHUP and old == signal.SIG_IGN:
+                continue
+            self._handlers[number] = signal.signal(number, _ignore)
+
+    def notify(self) -> None:
+        """Wake the loop; any thread may call it."""
+        try:
+            os.write(self._writer, b"\0")
+        except OSError:
+            pass  # it is full, so it wakes anyway; or the loop is gone
+
+    def read(self) -> bytes:
+        """Take what has come."""
+        try:
+            return os.read(self.reader, 4096)
+        except BlockingIOError:
+            return b""
+
+    def close(self) -> None:
+        """Go back to how signals were."""
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+        signal.set_wakeup_fd(self._before)
+
+
+def suspend() -> None:
+    """Stop this process, as SIGTSTP would have done."""
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def _ignore(number: int, frame: object) -> None:
+    """Do nothing: the wake-up byte is what counts."""

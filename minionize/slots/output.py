@@ -1,0 +1,230 @@
+"""What tasks write, and where it goes: live, grouped, nowhere, or into a directory.
+
+Every slot has one pipe for each stream, for all the tasks that run in it: making them anew for each would cost a tenth
+of the rate. The last 4 KiB of standard error are always kept, for the record of a failure.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from minionize.console import Console
+    from minionize.model import Task
+
+#: Bytes of standard error that a failure keeps.
+TAIL = 4096
+#: Bytes of a line without an end that are held back, so that lines of different slots do not tear each other.
+LONGEST_LINE = 1 << 20
+#: Bytes of grouped output that are kept in memory, before they go to a file.
+SPOOL = 1 << 16
+_READ = 1 << 16
+_MODE = 0o644
+
+
+class Stream:
+    """One pipe between the tasks of a slot and a sink."""
+
+    def __init__(self, poller: select.epoll, take: Callable[[bytes], None] | None, *, tail: bool) -> None:
+        """Make the pipe; ``take`` gets what is read."""
+        self.reader, self.writer = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(self.reader, False)
+        self._poller, self._take = poller, take
+        self._tail = bytearray() if tail else None
+        poller.register(self.reader, select.EPOLLIN)
+
+    def begin(self) -> int:
+        """Give the end that a task writes to; blocking again, whatever the last task made of it."""
+        fcntl.fcntl(self.writer, fcntl.F_SETFL, os.O_WRONLY)
+        return self.writer
+
+    def read(self) -> int:
+        """Take what is there; says how many bytes."""
+        try:
+            data = os.read(self.reader, _READ)
+        except BlockingIOError:
+            return 0
+        if self._tail is not None:
+            self._tail += data[-TAIL:]
+            del self._tail[:-TAIL]
+        if self._take:
+            self._take(data)
+        return len(data)
+
+    def drain(self) -> None:
+        """Take what is left when a task has ended: a pipe's worth at most, should something escaped go on writing."""
+        left = 2 * _READ
+        while left > 0 and (size := self.read()):
+            left -= size
+
+    def listen(self, on: bool) -> None:
+        """Read, or leave the writer to wait."""
+        self._poller.modify(self.reader, select.EPOLLIN if on else 0)
+
+    def tail(self) -> bytes:
+        """Give the last bytes that the task wrote, and forget them."""
+        if not self._tail:
+            return b""
+        data = bytes(self._tail)
+        self._tail.clear()
+        return data
+
+
+class _Lines:
+    """Passes whole lines on to the console, and the rest when a task ends."""
+
+    def __init__(self, console: Console, fd: int) -> None:
+        self._console, self._fd, self._rest = console, fd, b""
+
+    def take(self, data: bytes) -> None:
+        cut = data.rfind(b"\n") + 1
+        if cut:
+            self._console.write(self._fd, self._rest + data[:cut])
+            self._rest = data[cut:]
+        else:
+            self._rest += data
+            if len(self._rest) > LONGEST_LINE:
+                self.end()
+
+    def end(self) -> None:
+        if self._rest:
+            self._console.write(self._fd, self._rest)
+            self._rest = b""
+
+
+class _Group:
+    """Keeps what a task writes until its end, in memory or, where it is much, in a nameless file."""
+
+    def __init__(self, console: Console, fd: int) -> None:
+        self._console, self._fd, self._data, self._file = console, fd, bytearray(), -1
+
+    def take(self, data: bytes) -> None:
+        self._data += data
+        if len(self._data) > SPOOL:
+            if self._file < 0:
+                self._file = os.open(os.environ.get("TMPDIR") or "/tmp", os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)  # noqa: S108
+            os.write(self._file, self._data)
+            self._data.clear()
+
+    def end(self) -> None:
+        if self._file >= 0:
+            os.write(self._file, self._data)
+            self._console.write(self._fd, self._file)
+            self._file = -1
+        elif self._data:
+            self._console.write(self._fd, bytes(self._data))
+        self._data.clear()
+
+
+class Output:
+    """Where the output of one slot's tasks goes."""
+
+    def begin(self, task: Task) -> tuple[int, int]:
+        """Give the files for a task's standard output and error."""
+        raise NotImplementedError
+
+    def end(self) -> bytes:
+        """Finish the task's output; returns the tail of its standard error."""
+        raise NotImplementedError
+
+    def streams(self) -> tuple[Stream, ...]:
+        """Give the pipes that the main loop reads."""
+        return ()
+
+
+class Passed(Output):
+    """Live or grouped: both streams go through the minion to its own."""
+
+    def __init__(self, poller: select.epoll, console: Console, *, grouped: bool) -> None:
+        """Make the pipes of one slot."""
+        kind = _Group if grouped else _Lines
+        self._sinks = kind(console, 1), kind(console, 2)
+        self._out = Stream(poller, self._sinks[0].take, tail=False)
+        self._err = Stream(poller, self._sinks[1].take, tail=True)
+
+    def begin(self, task: Task) -> tuple[int, int]:
+        """Give the pipes."""
+        return self._out.begin(), self._err.begin()
+
+    def end(self) -> bytes:
+        """Pass on what is left."""
+        self._out.drain()
+        self._err.drain()
+        for sink in self._sinks:
+            sink.end()
+        return self._err.tail()
+
+    def streams(self) -> tuple[Stream, ...]:
+        """Give both pipes."""
+        return self._out, self._err
+
+
+class Dropped(Output):
+    """None: only the tail of standard error is looked at."""
+
+    def __init__(self, poller: select.epoll) -> None:
+        """Make the pipe of one slot."""
+        self._null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        self._err = Stream(poller, None, tail=True)
+
+    def begin(self, task: Task) -> tuple[int, int]:
+        """Give nothing for standard output."""
+        return self._null, self._err.begin()
+
+    def end(self) -> bytes:
+        """Read what is left."""
+        self._err.drain()
+        return self._err.tail()
+
+    def streams(self) -> tuple[Stream, ...]:
+        """Give the pipe of standard error."""
+        return (self._err,)
+
+
+class Kept(Output):
+    """A directory: each task writes to two files of its own, and the empty ones are removed."""
+
+    def __init__(self, directory: str, suffix: str) -> None:
+        """Take the directory, which exists; ``suffix`` tells deliveries apart where the engine cannot."""
+        self._directory, self._suffix = directory, suffix
+        self._files: list[tuple[str, int]] = []
+
+    def begin(self, task: Task) -> tuple[int, int]:
+        """Make the files."""
+        stem = os.path.join(self._directory, f"{safe_name(task.id)}.{task.delivery}{self._suffix}")
+        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
+        self._files = [(path, os.open(path, flags, _MODE)) for path in (stem + ".out", stem + ".err")]
+        return self._files[0][1], self._files[1][1]
+
+    def end(self) -> bytes:
+        """Close the files."""
+        tail = b""
+        for path, fd in self._files:
+            size = os.fstat(fd).st_size
+            if not size:
+                os.unlink(path)
+            elif path.endswith(".err"):
+                tail = os.pread(fd, TAIL, max(0, size - TAIL))
+            os.close(fd)
+        self._files = []
+        return tail
+
+
+def safe_name(id: str) -> str:
+    """Make a task's id a file name: other brokers' ids may hold slashes."""
+    return "".join(char if char.isalnum() or char in "-_.:" else "_" for char in id)[:200]
+
+
+def make(mode: str, poller: select.epoll, console: Console, suffix: str = "") -> Output:
+    """Make the output of one slot for a MINION_OUTPUT of ``live``, ``grouped``, ``none`` or a directory."""
+    if mode in ("live", "grouped"):
+        return Passed(poller, console, grouped=mode == "grouped")
+    if mode == "none":
+        return Dropped(poller)
+    os.makedirs(mode, exist_ok=True)
+    return Kept(mode, suffix)

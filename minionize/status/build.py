@@ -1,0 +1,146 @@
+"""Make the model: join events with the books of the queue."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from minionize.status import eta, statistics
+from minionize.status.alarms import Seen, warnings
+from minionize.status.groups import failure_groups
+from minionize.status.in_flight import in_flight, straggler_after
+from minionize.status.model import Durations, Eta, FailureGroup, InFlight, Minion, Rates, Run, RunState, Status, Tally
+from minionize.status.people import is_lost, minions, nodes
+from minionize.status.statistics import Sample
+from minionize.status.totals import Totals
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from minionize.model import Counts
+    from minionize.status.books import Books
+    from minionize.status.ledger import MinionRecord
+    from minionize.status.read import EventFiles
+
+#: An event that is further ahead of our clock than this many seconds says nothing about the time.
+AHEAD = 3600.0
+
+
+def build(events: EventFiles, books: Books | None, clock: float) -> Status:
+    """Make the status from events that were read (after the books were), the books, and our clock."""
+    ledger = events.ledger
+    queue = books.queue if books else _newest_queue(ledger.minions)
+    # A minion whose first line is missing gets the benefit of the doubt.
+    mine = [record.queue in (queue, "") for record in ledger.minions]
+    ours = [record for record in ledger.minions if record.queue in (queue, "")]
+    totals = Totals(ledger, mine)
+    lost = frozenset(r.uid for r in ours if is_lost(r, events.newest_heartbeat, clock))
+    gone = lost | {r.uid for r in ours if r.stopped is not None}
+    done, failed = Sample(totals.done), Sample(totals.failed)
+
+    now = max([clock, *(r.newest for r in ours if r.newest < clock + AHEAD)])
+    held = in_flight(ledger, mine, books.leased if books else None, gone, done, now)
+    groups = failure_groups(ledger, mine, books.dead if books else None)
+    counts = _tally(books, totals, held, groups)
+    state = _state(counts, ours, gone, held)
+    started = min(_starts(ours, totals), default=None)
+    if state == "finished":
+        now = max((t for t in totals.ended if t < clock + AHEAD), default=now)
+    elapsed = max(0.0, now - started) if started is not None else None
+
+    work = [w for w, is_mine in zip(totals.by_minion, mine, strict=True) if is_mine]
+    everyone = minions(ours, work, lost, held, now)
+    hosts = nodes(
+        everyone, {r.uid: w for r, w in zip(ours, work, strict=True)}, done.percentile(0.5) if done.n else None
+    )
+    newest = max(ours, key=lambda r: r.started or 0.0, default=None)
+    run = Run(
+        engine=books.engine if books else newest.engine if newest else "",
+        queue=queue,
+        where=books.where if books else newest.where if newest else "",
+        directory=events.directory,
+        state=state,
+        now=now,
+        started=started,
+        elapsed=elapsed,
+        still=_still(ours, clock) if state == "stalled" else None,
+        command=tuple(newest.command) if newest else (),
+    )
+    future = sum(1 for t in totals.ended if t >= clock + AHEAD)
+    seen = Seen(events.unreadable, tuple(events.refused), totals.elsewhere, len(totals.done), future, len(lost), clock)
+    return Status(
+        run=run,
+        counts=counts,
+        eta=_eta(totals, counts, held, everyone, state, now),
+        rates=_rates(totals, now, elapsed),
+        chart=statistics.chart(totals.ended, started, now) if started is not None else None,
+        durations=Durations(done.duration(), failed.duration()),
+        failures=tuple(groups),
+        in_flight=tuple(held),
+        minions=tuple(everyone),
+        nodes=tuple(hosts),
+        straggler_after=straggler_after(done),
+        warnings=tuple(warnings(run, counts, hosts, held, books, seen)),
+    )
+
+
+def _newest_queue(records: Sequence[MinionRecord]) -> str:
+    newest = max(records, key=lambda r: r.started if r.started is not None else float("-inf"), default=None)
+    return newest.queue if newest else ""
+
+
+def _starts(ours: Sequence[MinionRecord], totals: Totals) -> list[float]:
+    return [r.started for r in ours if r.started is not None] or list(totals.ended)
+
+
+def _tally(books: Books | None, totals: Totals, held: Sequence[InFlight], groups: Sequence[FailureGroup]) -> Tally:
+    lost = sum(1 for task in held if task.state == "lost")
+    if books is None:
+        dead = sum(task.dead for group in groups for task in group.tasks)
+        return Tally(
+            "events", None, None, None, None, len(totals.done), dead, len(held) - lost, lost, len(totals.ended)
+        )
+    counts: Counts = books.counts
+    known = [n for n in counts if n is not None]
+    lost = lost if counts.leased is None else min(lost, counts.leased)
+    flying = counts.leased - lost if counts.leased is not None else len(held) - lost
+    total = sum(known) if len(known) == len(counts) else None
+    return Tally("queue", total, *counts, flying, lost, len(totals.ended))
+
+
+def _state(counts: Tally, ours: Sequence[MinionRecord], gone: frozenset[str], held: Sequence[InFlight]) -> RunState:
+    if counts.left == 0:
+        return "finished"
+    # A minion that reports elsewhere, or nowhere, is seen by what it holds.
+    if len(gone) < len(ours) or any(task.minion and task.minion not in gone for task in held):
+        return "running"
+    if not ours:
+        return "running" if counts.in_flight else "waiting"
+    if counts.left is None and all(r.stopped is not None for r in ours):
+        last = max(ours, key=lambda r: r.stopped or 0.0)
+        return "finished" if last.reason in ("settled", "idle") else "stalled"
+    return "stalled"
+
+
+def _still(ours: Sequence[MinionRecord], clock: float) -> float:
+    return max(0.0, clock - max(r.stopped or max(r.newest, r.heartbeat) for r in ours))
+
+
+def _rates(totals: Totals, now: float, elapsed: float | None) -> Rates:
+    if not elapsed:
+        return Rates(None, None, None, None)
+    one, five, fifteen = (statistics.rate(totals.ended, now, w, elapsed) for w in (60.0, 300.0, 900.0))
+    return Rates(one, five, fifteen, len(totals.ended) / elapsed)
+
+
+def _eta(
+    totals: Totals, counts: Tally, held: Sequence[InFlight], everyone: Sequence[Minion], state: RunState, now: float
+) -> Eta | None:
+    if state != "running" or counts.left is None or counts.in_flight is None:
+        return None
+    ages = [task.age or 0.0 for task in held if task.state in ("running", "straggler")]
+    slots = sum(m.slots for m in everyone if m.state in ("busy", "idle"))
+    # What waits in a minion's hands for a slot is leased, but does not run.
+    at_once = max(len(ages), min(counts.in_flight or slots, slots or counts.in_flight))
+    queued = max(0, counts.left - at_once)
+    estimate = eta.estimate(totals.newest(eta.window(at_once)), ages, at_once, queued, now)
+    return Eta(estimate.seconds, now + estimate.seconds, estimate.k) if estimate else None

@@ -1,0 +1,106 @@
+"""The status as one JSON object: schema 1. Times are ISO 8601 in UTC, lengths seconds, unknown is null."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from minionize.status.tables import failed_facts
+
+if TYPE_CHECKING:
+    from minionize.status.model import FailureGroup, InFlight, Minion, Node, Status
+    from minionize.status.read import EventFiles
+    from minionize.status.statistics import Duration
+
+SCHEMA_VERSION = 1
+#: Lists are cut here; the counts beside them are not.
+LONGEST = 500
+
+
+def document(status: Status, events: EventFiles) -> dict[str, Any]:
+    """Make the object; ``events`` are asked for an example of each group of failures."""
+    run, counts, states = status.run, status.counts, [minion.state for minion in status.minions]
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "now": _time(run.now),
+        "run": {
+            "engine": run.engine,
+            "queue": run.where,
+            "queue_id": run.queue,
+            "state": run.state,
+            "started": _time(run.started),
+            "elapsed_s": run.elapsed,
+            "command": list(run.command),
+        },
+        "counts": counts._asdict(),
+        "eta": status.eta
+        and {"seconds": status.eta.seconds, "at": _time(status.eta.at), "method": "busy-window", "k": status.eta.k},
+        "rate": dict(zip(("1m", "5m", "15m", "mean"), status.rates, strict=True)),
+        "duration": {"done": _duration(status.durations.done), "failed": _duration(status.durations.failed)},
+        "success_rate": counts.success_rate,
+        "failures": [_group(group, events) for group in status.failures[:LONGEST]],
+        "in_flight": [_in_flight(task) for task in status.in_flight[:LONGEST]],
+        "minions": {"up": status.up, "lost": states.count("lost"), "ended": states.count("ended")},
+        "minion_list": [_minion(minion) for minion in status.minions[:LONGEST]],
+        "nodes": [_node(node) for node in status.nodes[:LONGEST]],
+        "warnings": [{"code": w.code, **w.facts, "text": w.text, "command": w.command} for w in status.warnings],
+    }
+
+
+def _time(t: float | None) -> str | None:
+    if t is None:
+        return None
+    return datetime.fromtimestamp(t, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _duration(duration: Duration | None) -> dict[str, Any] | None:
+    return duration._asdict() if duration else None
+
+
+def _group(group: FailureGroup, events: EventFiles) -> dict[str, Any]:
+    newest = group.tasks[0]
+    facts = failed_facts(newest, events)
+    return {
+        "group": group.number,
+        "kind": group.cause.kind,
+        "code": group.cause.code,
+        "signature": group.cause.signature,
+        "count": group.size,
+        "share": group.share,
+        "first": _time(group.first),
+        "last": _time(group.last),
+        "nodes": group.hosts,
+        "example": {
+            "id": newest.id,
+            "param": facts.param,
+            "minion": newest.minion,
+            "node": newest.host,
+            "reason": facts.reason,
+            "stderr": facts.stderr,
+        },
+    }
+
+
+def _in_flight(task: InFlight) -> dict[str, Any]:
+    return {
+        "id": task.id,
+        "param": task.param,
+        "attempt": task.attempt,
+        "delivery": task.delivery,
+        "minion": task.minion,
+        "node": task.host,
+        "since": _time(task.since),
+        "age_s": task.age,
+        "state": task.state,
+    }
+
+
+def _minion(minion: Minion) -> dict[str, Any]:
+    fields = minion._asdict()
+    fields |= {"started": _time(minion.started), "seen": _time(minion.seen)}
+    return {{"uid": "minion", "host": "node", "up": "up_s"}.get(name, name): value for name, value in fields.items()}
+
+
+def _node(node: Node) -> dict[str, Any]:
+    fields = node._asdict() | {"last": _time(node.last), "fail_rate": node.fail_rate}
+    return {{"host": "node"}.get(name, name): value for name, value in fields.items()}

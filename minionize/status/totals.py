@@ -1,0 +1,65 @@
+"""One pass over the rows of a ledger: what each minion, each host and all of them did."""
+
+from __future__ import annotations
+
+from array import array
+from heapq import nlargest
+from typing import TYPE_CHECKING
+
+from minionize.status.eta import Ended
+from minionize.status.ledger import DONE, REPLACED, TIMEOUT, Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Work:
+    """Executions of one minion or host: how many were done or failed, seconds inside them, the last end."""
+
+    __slots__ = ("busy", "done", "failed", "last", "took")
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self.done = self.failed = 0
+        self.busy = 0.0
+        self.last: float | None = None
+        self.took = array("d")
+
+
+class Totals:
+    """Executions of the minions in ``mine``; ``elsewhere`` counts those of others."""
+
+    __slots__ = ("_settles", "_took", "by_minion", "done", "elsewhere", "ended", "failed")
+
+    def __init__(self, ledger: Ledger, mine: Sequence[bool]) -> None:
+        """Add them up."""
+        ledger.settle()
+        self.ended, self._took, self._settles = array("d"), array("d"), array("B")
+        self.done, self.failed = array("d"), array("d")
+        self.by_minion = [Work() for _ in mine]
+        self.elsewhere = 0
+        for number, outcome, ended, took in zip(ledger.minion, ledger.outcome, ledger.ended, ledger.took, strict=True):
+            if outcome == REPLACED:
+                continue
+            if not mine[number]:
+                self.elsewhere += 1
+                continue
+            work = self.by_minion[number]
+            if outcome == DONE:
+                work.done += 1
+                work.took.append(took)
+                self.done.append(took)
+            elif outcome <= TIMEOUT:
+                work.failed += 1
+                self.failed.append(took)
+            work.busy += took
+            if work.last is None or ended > work.last:
+                work.last = ended
+            self.ended.append(ended)
+            self._took.append(took)
+            self._settles.append(outcome <= TIMEOUT)
+
+    def newest(self, n: int) -> list[Ended]:
+        """List the last n executions that ended, oldest first."""
+        rows = nlargest(n, zip(self.ended, self._took, self._settles, strict=True))
+        return [Ended(at, took, bool(settles)) for at, took, settles in reversed(rows)]
