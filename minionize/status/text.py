@@ -106,7 +106,7 @@ def _rates(status: Status, style: Style) -> list[str]:
     known = [rate for rate, _ in shown if rate is not None]
     if not known or not status.counts.executions:
         return []
-    factor, unit = words.rate(max(known))
+    factor, unit = words.rate(rates.mean or max(known))
     chosen = (
         shown[3:] if status.run.state == "finished" else [row for row in shown[:3] if row[0] is not None] or shown[3:]
     )
@@ -158,7 +158,8 @@ def _duration(name: str, d: Duration, style: Style) -> str:
 def _failures(status: Status, style: Style) -> list[str]:
     if not status.failures:
         return []
-    shown = status.failures[:_MOST_FAILURES]
+    fit = len(status.failures) <= _MOST_FAILURES
+    shown = status.failures if fit else status.failures[: _MOST_FAILURES - 1]
     lines = [style.line(("failures    share  last   nodes  error", "dim"))]
     lines += [_failure(group, status.run.now, style) for group in shown]
     more = status.failures[len(shown) :]
@@ -188,7 +189,7 @@ def _running(status: Status, style: Style, rows: int) -> list[str]:
         return []
     shown = tasks if len(tasks) <= room else tasks[: room - 1]
     columns = (
-        Column("running", RIGHT),
+        Column("in flight", RIGHT),
         Column("param", LEFT, grows=True),
         Column("node"),
         Column("minion"),

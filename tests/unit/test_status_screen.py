@@ -88,7 +88,7 @@ def test_the_same_in_ascii(tmp_path):
     """For a terminal that knows no better."""
     shown = _screen(tmp_path, _sweep(tmp_path), style=STYLE._replace(unicode=False))
     assert shown.isascii()
-    assert shown.splitlines()[1].startswith("#######......")
+    assert shown.splitlines()[1].startswith("#####......")
 
 
 def test_a_finished_run(tmp_path):
@@ -134,8 +134,8 @@ rate  0.00/h (1m)  0.00 (5m)  4.00 (15m)   chart: 15m
 duration        n      min      p50      p90      p99      max
 done            1     5.0s     5.0s        -        -     5.0s
 
-running  param   node         minion
-  13m10  seed=1  paravance-1  c69d4bd8  lost
+in flight  param   node         minion
+    13m10  seed=1  paravance-1  c69d4bd8  lost
 
 ! 1 param held by lost minions                minion-queue release --lost
   start a minion                              minionize ./simulate '{seed}'
@@ -196,9 +196,9 @@ minion-queue.db (sqlite)   started 2025-11-19 09:41   running 49:00:12
 running
 done 49  in flight 0   (no queue here: counted from events)
 
-rate  1.00/min (1m)  0.20 (5m)  0.07 (15m)   chart: 2d01h   1 minion, 1 node
-    0.02   ┼╭───────────────────────────────────────────────
-    0.01   ┤│
+rate  1440.00/d (1m)  288.00 (5m)  96.00 (15m)   chart: 2d01h   1 minion, 1 node
+   24.00   ┼╭───────────────────────────────────────────────
+   12.00   ┤│
     0.00   ┼╯
 
 duration        n      min      p50      p90      p99      max
@@ -240,14 +240,14 @@ def test_the_screen_never_exceeds_a_terminal(tmp_path):
     """80 columns, 23 lines and the prompt, with more groups, warnings and tasks than fit."""
     counts = _sweep(tmp_path)
     minion = Minion(tmp_path, "another", queue="q0")
-    minion.ends("x").write("garbage\n")
+    minion.ends("x").write("garbage\n").beats()
     more = Minion(tmp_path, "more")
     for n, word in enumerate(("alpha", "beta", "gamma", "delta", "epsilon")):
         more.ends(f"w{n}", "failed", exit=1, stderr=f"{word}\n" * 3)
     lines = screen(build(read(tmp_path), counts, NOW), STYLE)
     assert len(lines) <= 23
     assert max(map(width, lines)) <= 80
-    assert "  in 3 more groups   minion-status --failures" in "\n".join(lines)
+    assert "  in 4 more groups   minion-status --failures" in "\n".join(lines)
 
 
 def test_one_group_of_failures_with_its_stderr(tmp_path):

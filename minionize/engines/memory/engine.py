@@ -144,12 +144,8 @@ class MemoryEngine(MemoryAdmin):
         return record is not None and record.delivery == task.delivery
 
     def _why(self, task: Task) -> Literal["lost", "cancelled"]:
-        """Say why a task is not ours; where nothing is forgotten, what is not on the books was removed."""
-        if task.handle in self._session.cancelled:
-            return "cancelled"
-        record = self._books.records.get(task.id)
-        there = record is not None and record.serial == task.handle
-        return "lost" if there or not self._books.keep else "cancelled"
+        """Say why a task is not ours."""
+        return "cancelled" if task.handle in self._session.cancelled else "lost"
 
     # ------------------------------------------------------------------ claiming
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _ENTRY = (
     "SELECT task.n, id, param, state, due, coalesce(attempt, 1), coalesce(delivery, 0), coalesce(crashes, 0), uid, host,"
     " since, ended, failure, result FROM task LEFT JOIN life ON life.n = task.n"
-    " LEFT JOIN minion ON minion.n = life.minion"
+    " LEFT JOIN minion ON minion.n = abs(life.minion)"
 )
 #: What tells a task that has a history, from another queue, from one that is new.
 _PAST = "attempt > 1 OR crashes > 0 OR due > 0"

@@ -145,12 +145,13 @@ class SqliteEngine(SqliteAdmin):
 
     def _settle(self, settled: Sequence[Settlement]) -> tuple[Gone, ...]:
         """Settle what is still ours; returns what is not."""
-        acks = [(s.result, s.task.handle, s.task.delivery) for s in settled if isinstance(s, Ack)]
+        now, me = time.time(), self._n or 0
+        acks = [(now, s.result, s.task.handle, s.task.delivery, me) for s in settled if isinstance(s, Ack)]
         done = 0
         if acks:
             done = self._db.executemany(
-                f"UPDATE life SET state = {DONE}, ended = {time.time()!r}, result = ?"
-                f" WHERE n = ? AND delivery = ? AND state = {LEASED} AND minion = {self._n or 0}",
+                f"UPDATE life SET state = {DONE}, ended = ?, result = ?"
+                f" WHERE n = ? AND delivery = ? AND state = {LEASED} AND minion = ?",
                 acks,
             ).rowcount
             self._move(LEASED, DONE, done)
@@ -207,11 +208,10 @@ class SqliteEngine(SqliteAdmin):
         )
 
     def _claim_due(self, limit: int, now: float) -> list[Row]:
-        rows = self._due(limit, now)
+        rows, since = self._due(limit, now), time.time()
         self._db.executemany(
-            f"UPDATE life SET state = {LEASED}, delivery = delivery + 1, minion = {self._n}, since = {time.time()!r}"
-            " WHERE n = ?",
-            [(row[0],) for row in rows],
+            f"UPDATE life SET state = {LEASED}, delivery = delivery + 1, minion = ?, since = ? WHERE n = ?",
+            [(self._n, since, row[0]) for row in rows],
         )
         self._move(WAITING, LEASED, len(rows))
         return rows
@@ -234,9 +234,10 @@ class SqliteEngine(SqliteAdmin):
             "SELECT n, id, param, 1, 0, 0 FROM task WHERE n > ? ORDER BY n LIMIT ?", (head, limit)
         ).fetchall()
         if rows:
+            since = time.time()
             self._db.executemany(
-                f"INSERT INTO life VALUES(?, {LEASED}, 0, 1, 0, 1, {self._n}, {time.time()!r}, NULL, NULL, NULL)",
-                [(row[0],) for row in rows],
+                f"INSERT INTO life VALUES(?, {LEASED}, 0, 1, 0, 1, ?, ?, NULL, NULL, NULL)",
+                [(row[0], self._n, since) for row in rows],
             )
             self._db.execute("UPDATE book SET head = ?", (rows[-1][0],))
             self._move(FRESH, LEASED, len(rows))

@@ -5,7 +5,8 @@ A task row never changes: ``n`` is its place in the line. Fresh tasks need no ot
 its first claim. Tasks that come from another queue with a history have a life at once, and a negative ``n`` so that
 the head never meets them.
 
-The lease is one row per minion, not per task. ``due`` and ``deadline`` are on the monotonic clock of this boot, which
+A life's ``minion`` is who holds it or settled it, and with a minus whom it was taken
+from. The lease is one row per minion, not per task. ``due`` and ``deadline`` are on the monotonic clock of this boot, which
 all processes of a host share and which neither jumps nor counts a suspended laptop's sleep; a reboot ends every lease.
 """
 

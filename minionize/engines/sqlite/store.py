@@ -77,10 +77,14 @@ class Store:
             self._moves[new] += count
 
     def _give_back(self, tasks: Sequence[int]) -> int:
-        """Let go of held tasks, not charged; says how many were held."""
+        """Let go of held tasks, not charged; says how many were held.
+
+        The last holder is marked as such, by a minus: should it settle late, it is refused.
+        """
+        now = self._clock()
         count = self._db.executemany(
-            f"UPDATE life SET state = {WAITING}, due = {self._clock()!r} WHERE n = ? AND state = {LEASED}",
-            [(n,) for n in tasks],
+            f"UPDATE life SET state = {WAITING}, due = ?, minion = -minion WHERE n = ? AND state = {LEASED}",
+            [(now, n) for n in tasks],
         ).rowcount
         count = max(0, count)
         self._move(LEASED, WAITING, count)
@@ -126,7 +130,8 @@ class Store:
             state, reason = DEAD, f"{crashes} minions vanished with it, the last one on {host}"
             failure = pack(Failure("crash", reason, minion=uid, host=host, at=time.time()))
         self._db.execute(
-            "UPDATE life SET state = ?, due = ?, crashes = ?, ended = ?, failure = coalesce(?, failure) WHERE n = ?",
+            "UPDATE life SET state = ?, due = ?, crashes = ?, ended = ?, minion = -minion, failure = coalesce(?, failure)"
+            " WHERE n = ?",
             (state, now, crashes, time.time(), failure, task),
         )
         self._move(LEASED, state)
