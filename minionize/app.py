@@ -12,7 +12,7 @@ from minionize.settings import load, table
 
 if TYPE_CHECKING:
     import select
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from minionize.callbacks.base import Callback
     from minionize.engines.base import Engine
@@ -27,42 +27,57 @@ SERVICE_PAUSE = 1.0
 
 
 def open_engine(settings: Settings, me: Identity | None = None, *, create: bool = False) -> Engine:
-    """Open the queue that the settings name; raises NoQueue, EngineUnavailable, UsageError."""
-    me = me or place.identity(None, preemptible=False)
+    """Open the queue that the settings name; raises NoQueue, EngineUnavailable, UsageError.
+
+    With the engine ``file`` that is the queue beside FILE_PATH: whoever only looks puts nothing in.
+    """
+    me = me or place.identity()
     name = engine_name(settings)
     if name == "file":
-        return _open_file(settings, me)
-    engine: Engine = plugins.find("engine", name, settings.describe(table.ENGINE)).from_settings(
-        settings, me, create=create
-    )
+        if settings[table.FILE_PATH] is None:
+            raise UsageError(
+                "standard input is no queue that could be looked at or filled.\n  Name one:  FILE_PATH=params.txt"
+            )
+        return _beside(settings, me, create=create)
+    found = plugins.find("engine", name, settings.describe(table.ENGINE))
+    engine: Engine = found.from_settings(settings, me, create=create)
     return engine
 
 
 def engine_name(settings: Settings) -> str:
-    """Say which engine: the one that was named, else that of the queue which is already here, else sqlite."""
+    """Say which engine: the one that was named, else sqlite."""
     return settings[table.ENGINE] or "sqlite"
 
 
-def _open_file(settings: Settings, me: Identity) -> Engine:
-    """Open the engine ``file``: standard input is read as it comes; a file's lines are put, once, into a queue beside it."""
-    path = settings[table.FILE_PATH]
+def open_to_work(settings: Settings, me: Identity) -> Engine:
+    """Open the queue for a minion; with the engine ``file``, its lines are read, or put into the queue beside them."""
+    if engine_name(settings) != "file":
+        return open_engine(settings, me)
+    path, decoder = settings[table.FILE_PATH], settings[table.FILE_DECODER]
     if path is None:
         from minionize.engines.memory import MemoryEngine, MemoryQueue
         from minionize.params.source import StandardInput
 
-        source = StandardInput(0, settings[table.FILE_DECODER])
-        queue = MemoryQueue(keep=False, source=source, where="standard input")
+        queue = MemoryQueue(keep=False, source=StandardInput(0, decoder), where="standard input")
         return MemoryEngine(queue, me, settings[table.LEASE], settings[table.MAX_CRASHES])
-    from minionize.engines.sqlite import SqliteEngine
     from minionize.params.source import read_file
 
-    engine = SqliteEngine.at(path + ".queue.db", settings, me, create=os.path.exists(path))
+    if not os.path.exists(path):
+        raise UsageError(f"there is no file {path} (in {os.getcwd()}): FILE_PATH names it.")
+    engine = _beside(settings, me, create=True)
     try:
-        engine.put(read_file(path, settings[table.FILE_DECODER]))
+        engine.put(read_file(path, decoder))
     except BaseException:
         engine.close()
         raise
     return engine
+
+
+def _beside(settings: Settings, me: Identity, *, create: bool) -> Engine:
+    """Open the queue beside a file of params."""
+    from minionize.engines.sqlite import SqliteEngine
+
+    return SqliteEngine.at(f"{settings[table.FILE_PATH]}.queue.db", settings, me, create=create)
 
 
 def options(settings: Settings, environ: Mapping[str, str] = os.environ) -> Options:
@@ -155,7 +170,7 @@ class minionizer:  # noqa: N801 - the original's name
                 callback,
                 reporter,
                 console,
-                Progress(time.monotonic(), terminal=console.terminal, quiet=self._quiet),
+                Progress(time.monotonic(), terminal=console.terminal, quiet=self._quiet, durable=engine.traits.durable),
                 lambda poller: self._pool(poller, console, warden, how, me, engine),
                 how,
                 wake,
@@ -169,7 +184,7 @@ class minionizer:  # noqa: N801 - the original's name
         """Open the queue; a service waits until there is one."""
         while True:
             try:
-                return open_engine(self._settings, me)
+                return open_to_work(self._settings, me)
             except NoQueue:
                 if not service:
                     raise
@@ -186,9 +201,3 @@ class minionizer:  # noqa: N801 - the original's name
         outputs = [output.make(mode, poller, console, suffix) for _ in range(how.slots)]  # type: ignore[arg-type]
         environment = {**os.environb, b"MINION_ID": me.uid.encode()}
         return Pool(outputs, warden, environment, timeout=how.timeout, grace=how.grace)
-
-
-def check_command(words: Sequence[str]) -> None:
-    """Raise UsageError where there is no command at all."""
-    if not words:
-        raise UsageError("what shall be run?\n  minionize ./simulate.sh {seed}")

@@ -107,6 +107,8 @@ class Minion:
 
     def run(self) -> int:
         """Work until there is a reason to leave; returns the exit code."""
+        name, slots = self._engine.where, self._options.slots
+        self._console.say(f"minion {self._me.uid} takes params from {name}, {slots} at a time.")
         self._courier = Courier(
             self._engine, lease=self._options.lease, patience=self._options.patience, notify=self._wake.notify
         )
@@ -166,6 +168,9 @@ class Minion:
         slot = self._pool.free[-1].index
         self.tally.started += 1
         began = time.time()
+        if task.error:
+            self._conclude(slot, task, Ending(error=task.error, start=began), unreadable=True)
+            return
         try:
             launch = self._callback.prepare(task, slot)
             started = self._pool.start(task, launch.argv, launch.environment)
@@ -251,6 +256,7 @@ class Minion:
         self, task: Task, ending: Ending, instruction: Retry | Dead | Interrupted | None, *, unreadable: bool
     ) -> Verdict:
         if unreadable:
+            self._console.warn(f"dead: {ending.error}")
             verdict = Verdict("failed", Bury(task, Failure("param", ending.error)), Failure("param", ending.error))
         elif instruction is not None:
             verdict = policy.obey(task, ending, instruction, self._options.rules)
@@ -417,7 +423,7 @@ class Minion:
 
     def _break(self, error: BaseException) -> None:
         self._error = error
-        self._leave("engine_lost", stop=True)
+        self._leave("engine_lost" if isinstance(error, EngineUnavailable) else "error", stop=True)
         self._settlements.clear()
 
     # ------------------------------------------------------------------ time
@@ -485,19 +491,21 @@ class Minion:
     def _part(self) -> int:
         """Give back, close, and say what was done; returns the exit code."""
         reason = self._reason or "error"
-        left = self._has_work_left() if reason in ("drain", "lifetime", "max_tasks") else False
+        left = not self.tally.started or reason in ("drain", "lifetime", "max_tasks")
+        left = left and self._error is None and self._has_work_left()
         closed = self._courier.close(PARTING)
         for message in self._courier.messages():  # what was refused with the last settlements
             if isinstance(message, Delivery):
                 self._lose(message.gone)
             elif isinstance(message, Broken) and self._error is None:
-                self._error, reason = message.error, "engine_lost"
+                self._break(message.error)
+                reason = self._reason or reason
         self._deliver_lines()
         code = policy.exit_code(
             reason, dead=self.tally.dead, left=left, signal=self._signal, ignore_failures=self._options.ignore_failures
         )
-        if reason == "engine_lost":
-            code = self._code_of_error()
+        if self._error is not None:
+            code = self._code_of_error(self._error)
         self._report(events.minion_stop(time.time(), self._me.uid, reason, code))
         self._reporter.close()
         for line in self._progress.last_words(
@@ -527,10 +535,10 @@ class Minion:
             return True
         return (books.pending + (books.delayed or 0) + (books.leased or 0)) > 0
 
-    def _code_of_error(self) -> int:
-        if isinstance(self._error, EngineUnavailable):
-            return 75 if self.tally.started else 69
-        return self._error.exit_code if isinstance(self._error, MinionizeError) else 70
+    def _code_of_error(self, error: BaseException) -> int:
+        if isinstance(error, EngineUnavailable):
+            return 75 if self.tally.started else error.exit_code
+        return error.exit_code if isinstance(error, MinionizeError) else 70
 
 
 def _may_be_a_stop(ending: Ending) -> bool:

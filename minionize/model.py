@@ -20,13 +20,18 @@ FailureKind = Literal["exit", "signal", "timeout", "error", "crash", "param"]
 
 
 class NewTask(NamedTuple):
-    """A param on its way into a queue; ``attempt``, ``crashes`` and ``due`` are for tasks moved from another queue."""
+    """A param on its way into a queue.
+
+    ``attempt``, ``crashes`` and ``due`` are for tasks moved from another queue; ``error`` is why a message that was taken
+    from a stream is no param: its task is handed out all the same, to be buried and reported by whoever gets it.
+    """
 
     id: str
     param: str
     attempt: int = 1
     crashes: int = 0
     due: float = 0.0
+    error: str = ""
 
 
 class Put(NamedTuple):
@@ -40,7 +45,8 @@ class Task(NamedTuple):
     """A param that this minion holds.
 
     ``attempt`` (from 1) is what is charged, ``delivery`` (from 1) counts every time the task was handed out and is the
-    fence of a settlement, ``crashes`` how many minions vanished with it. ``handle`` belongs to the engine.
+    fence of a settlement, ``crashes`` how many minions vanished with it. ``handle`` belongs to the engine. ``error`` says
+    why what was taken is no param: there is nothing to run then.
     """
 
     id: str
@@ -49,6 +55,7 @@ class Task(NamedTuple):
     delivery: int
     crashes: int = 0
     handle: Any = None
+    error: str = ""
 
 
 class Failure(NamedTuple):

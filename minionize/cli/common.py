@@ -9,25 +9,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from minionize.errors import MinionizeError
 from minionize.settings.document import title
-from minionize.settings.setting import CODES, COUNT, DURATION, LENGTH, POSITIVE, SLOTS
 from minionize.settings.table import TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from minionize.settings.setting import Kind, Setting
+    from minionize.settings.setting import Setting
 
 #: Exit codes of a command that was stopped by Ctrl-C, whose reader has gone, or that met an error nobody foresaw.
 INTERRUPTED, NOBODY_READS, UNEXPECTED = 130, 141, 70
-
-_METAVARS: dict[Kind[Any], str] = {
-    DURATION: "TIME",
-    LENGTH: "TIME",
-    COUNT: "N",
-    POSITIVE: "N",
-    SLOTS: "N",
-    CODES: "CODES",
-}
 
 
 class Parser(argparse.ArgumentParser):
@@ -102,7 +92,7 @@ def _option(row: Setting[Any]) -> dict[str, Any]:
         return {"action": "store_const", "const": "1", "help": f"{words} ({row.name})"}
     default = f", default: {row.default}".replace("%", "%%") if row.default else ""
     return {
-        "metavar": _METAVARS.get(row.kind, row.kind.allowed.replace(" ", "")),
+        "metavar": row.kind.metavar,
         "help": f"{words} ({row.name}{default})",
     }
 

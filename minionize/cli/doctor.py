@@ -25,7 +25,7 @@ def examine(settings: Settings, words: list[str]) -> int:
         ("queue", lambda: _queue(settings)),
         ("command", lambda: _command(words)),
         ("reports", lambda: _reports(settings)),
-        ("clock", _clock),
+        ("clock", lambda: _clock(settings[table.REPORT_DIRECTORY])),
     ]
     well = True
     for name, check in checks:
@@ -74,17 +74,29 @@ def _reports(settings: Settings) -> str:
     if settings[table.REPORTER] != "json":
         return f"MINION_REPORTER={settings[table.REPORTER]}: minion-status will know the counts only"
     directory = settings[table.REPORT_DIRECTORY]
-    parent = directory
-    while not os.path.exists(parent):
-        parent = os.path.dirname(os.path.abspath(parent))
+    parent = _parent(directory)
     if not os.path.isdir(parent) or not os.access(parent, os.W_OK | os.X_OK):
         raise OSError(f"{directory} cannot be written: {parent} is not a directory of yours")
     free = os.statvfs(parent)
     return f"{directory}, {free.f_bavail * free.f_frsize / 1e9:.1f} GB free"
 
 
-def _clock() -> str:
-    """Compare this host's clock with that of the file system that holds the reports."""
-    drift = abs(time.time() - time.clock_gettime(time.CLOCK_REALTIME))
-    zone = time.strftime("%Y-%m-%d %H:%M:%S %Z")
-    return f"{zone}" if drift < 1 else f"{zone}, which jumped by {drift:.0f} s just now"
+def _parent(directory: str) -> str:
+    """Find the directory, or the nearest one above it that exists."""
+    while not os.path.exists(directory):
+        directory = os.path.dirname(os.path.abspath(directory))
+    return directory
+
+
+def _clock(directory: str) -> str:
+    """Compare this host's clock with that of the file system that holds the reports: others read it there."""
+    from tempfile import TemporaryFile
+
+    with TemporaryFile(dir=_parent(directory)) as file:
+        drift = os.fstat(file.fileno()).st_mtime - time.time()
+    now = time.strftime("%Y-%m-%d %H:%M:%S %Z")
+    return (
+        now
+        if abs(drift) < 1
+        else f"{now}, {abs(drift):.0f} s {'behind' if drift > 0 else 'ahead of'} the file server's"
+    )

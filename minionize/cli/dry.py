@@ -24,7 +24,7 @@ def show_commands(settings: Settings, words: list[str], *, everything: bool) -> 
     engine = open_engine(settings)
     code = 0
     try:
-        if "list" not in engine.traits.admin or engine.where == "standard input":
+        if "list" not in engine.traits.admin:
             raise UsageError(f"the queue ({engine.where}) cannot list its params without taking them.")
         for shown, entry in enumerate(cast("Admin", engine).list("pending")):
             if shown == SHOWN and not everything:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import time
 from typing import TYPE_CHECKING
 
 from minionize.errors import BadParam
-from minionize.model import Failure, NewTask
+from minionize.model import NewTask
 from minionize.params.files import Feed, LineReader, lines
 from minionize.params.ids import number
 from minionize.params.jsontext import encode
@@ -27,8 +26,6 @@ class StandardInput:
         self._line = 0
         #: Nothing more will come.
         self.ended = False
-        #: Lines that are no params, and why: whoever reads the tasks takes these over as dead letters.
-        self.refused: list[tuple[NewTask, Failure]] = []
 
     def read(self, limit: int, wait: float) -> list[NewTask]:
         """Read up to ``limit`` tasks, waiting up to ``wait`` seconds for a first one."""
@@ -39,14 +36,14 @@ class StandardInput:
             self._line += 1
             text = self._reader.feed(line)
             if isinstance(text, BadParam):
-                self._refuse(text, line)
+                tasks.append(self._unreadable(text, line))
             elif text is not None:
                 tasks.append(NewTask(str(self._line), text))
         if self._feed.ended and not self.ended:
             self.ended = True
-            rest = self._reader.end()
+            rest = self._reader.end() if self._line else None
             if rest is not None:
-                self._refuse(rest, b"")
+                tasks.append(self._unreadable(rest, b""))
         return tasks
 
     def wake(self) -> None:
@@ -62,9 +59,8 @@ class StandardInput:
         except BlockingIOError:
             pass
 
-    def _refuse(self, error: BadParam, line: bytes) -> None:
-        new = NewTask(str(self._line), encode(line.decode("utf-8", "surrogateescape")))
-        self.refused.append((new, Failure("param", str(error), at=time.time())))
+    def _unreadable(self, error: BadParam, line: bytes) -> NewTask:
+        return NewTask(str(self._line), encode(line.decode("utf-8", "surrogateescape")), error=str(error))
 
 
 def read_file(path: str, decoder: str) -> Iterator[NewTask]:

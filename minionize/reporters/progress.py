@@ -33,9 +33,9 @@ _WORDS: dict[Reason, str] = {
 class Progress:
     """The progress line of one minion."""
 
-    def __init__(self, now: float, *, terminal: bool, quiet: bool) -> None:
-        """Start the clock; ``now`` is monotonic."""
-        self._began, self._terminal = now, terminal
+    def __init__(self, now: float, *, terminal: bool, quiet: bool, durable: bool) -> None:
+        """Start the clock; ``now`` is monotonic. ``durable``: the queue is still there when the minion has left."""
+        self._durable = durable
         self._every = float("inf") if quiet else TERMINAL if terminal else LOG
         self.due = now + self._every
         self._readings: deque[tuple[float, int]] = deque(maxlen=_WINDOW)
@@ -85,7 +85,7 @@ class Progress:
         if not closed:
             lines.append("the queue did not answer: what was held comes back when the lease ends.")
         lines.append(f"{words}. This minion: {tally.words()} in {duration(took)}. Details: minion-status")
-        if tally.dead:
+        if tally.dead and self._durable:
             lines.append("see why:  minion-status --failures     put the dead ones back:  minion-queue retry --all")
         return lines
 

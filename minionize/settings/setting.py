@@ -16,10 +16,11 @@ _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|min|[smhd])")
 
 
 class Kind(NamedTuple, Generic[T]):
-    """How a value is read from text, and what is allowed, in words for errors and help."""
+    """How a value is read from text, what is allowed, in words for errors, and what stands for it in help."""
 
     parse: Callable[[str], T]
     allowed: str
+    metavar: str
 
 
 class Setting(Generic[T]):
@@ -117,7 +118,7 @@ def one_of(*names: str) -> Kind[str]:
             raise ValueError(text)
         return text
 
-    return Kind(parse, " | ".join(names))
+    return Kind(parse, " | ".join(names), "|".join(names))
 
 
 def _text(text: str) -> str:
@@ -126,14 +127,14 @@ def _text(text: str) -> str:
     return text
 
 
-TEXT = Kind(_text, "text")
-NAME = Kind(_text, "a name")
-DESTINATION = Kind(_text, "live | grouped | none | a directory")
-PATH = Kind(_text, "a path")
-LENGTH = Kind(_length, "a duration above 0: 90s, 5m, 1h30m")
-DURATION = Kind(duration, "a duration: 90s, 5m, 1h30m")
-COUNT = Kind(_count(0), "a whole number")
-POSITIVE = Kind(_count(1), "a whole number from 1")
-SWITCH = Kind(_switch, "1 or 0")
-SLOTS = Kind(_slots, "a whole number from 1, or auto")
-CODES = Kind(_codes, "exit codes from 1 to 255, with commas: 64,65")
+TEXT = Kind(_text, "text", "TEXT")
+NAME = Kind(_text, "a name", "NAME")
+DESTINATION = Kind(_text, "live | grouped | none | a directory", "WHERE")
+PATH = Kind(_text, "a path", "PATH")
+LENGTH = Kind(_length, "a duration above 0: 90s, 5m, 1h30m", "TIME")
+DURATION = Kind(duration, "a duration: 90s, 5m, 1h30m", "TIME")
+COUNT = Kind(_count(0), "a whole number", "N")
+POSITIVE = Kind(_count(1), "a whole number from 1", "N")
+SWITCH = Kind(_switch, "1 or 0", "")
+SLOTS = Kind(_slots, "a whole number from 1, or auto", "N")
+CODES = Kind(_codes, "exit codes from 1 to 255, with commas: 64,65", "CODES")

@@ -86,7 +86,7 @@ def failure_detail(status: Status, events: EventFiles, number: int, style: Style
         )
         for task, fact in zip(tasks, facts, strict=True)
     ]  # fmt: skip
-    head = f"group {group.number}: {describe(group.cause)}   ({style.number(group.size)} params, {group.share:.0%} of failures)"
+    head = f"group {group.number}: {describe(group.cause)}   ({style.number(group.size)} {'param' if group.size == 1 else 'params'}, {group.share:.0%} of failures)"
     lines = [style.line((head, "bold")), "", *table(columns, rows, style), *_left_out(group.tasks, limit, style)]
     lines += ["", style.line(f"reason of the newest: {facts[0].reason or '-'}")]
     stderr = facts[0].stderr.splitlines()

@@ -78,7 +78,7 @@ def _two_units(whole: int) -> str:
         return f"{whole // 60}m{whole % 60:02d}"
     if whole < 86400:
         return f"{whole // 3600}h{whole % 3600 // 60:02d}"
-    return f"{whole // 86400}d{whole % 86400 // 3600:02d}h"
+    return f"{whole // 86400}d{whole % 86400 // 3600:02d}h" if whole < 10 * 86400 else f"{whole // 86400}d"
 
 
 def elapsed(seconds: float) -> str:
@@ -106,7 +106,7 @@ _ROUNDING = (("seconds", 1, 59.5), ("minutes", 60, 86370.0), ("hours", 3600, flo
 def rate(per_second: float) -> tuple[float, str]:
     """Pick the unit in which a rate is at least 1 (per day at the longest): the factor, and ``/s``, ``/min``, ``/h``, ``/d``."""
     for factor, unit in ((1.0, "/s"), (60.0, "/min"), (3600.0, "/h")):
-        if per_second * factor >= 1:
+        if per_second * factor >= 0.995:  # shown as 1.00
             return factor, unit
     return 86400.0, "/d"
 

@@ -196,9 +196,9 @@ minion-queue.db (sqlite)   started 2025-11-19 09:41   running 49:00:12
 running
 done 49  in flight 0   (no queue here: counted from events)
 
-rate  1440.00/d (1m)  288.00 (5m)  96.00 (15m)   chart: 2d01h   1 minion, 1 node
-   24.00   ┼╭───────────────────────────────────────────────
-   12.00   ┤│
+rate  60.00/h (1m)  12.00 (5m)  4.00 (15m)   chart: 2d01h   1 minion, 1 node
+    1.00   ┼╭───────────────────────────────────────────────
+    0.50   ┤│
     0.00   ┼╯
 
 duration        n      min      p50      p90      p99      max

@@ -46,12 +46,25 @@ class Record:
     """A task on the books. ``state`` is None once it was taken off them: the lines it stood in pass over it then."""
 
     __slots__ = (
-        *("attempt", "crashes", "delivery", "due", "ended", "failure", "holder", "host", "id", "minion", "param"),
+        *(
+            "attempt",
+            "crashes",
+            "delivery",
+            "due",
+            "ended",
+            "error",
+            "failure",
+            "holder",
+            "host",
+            "id",
+            "minion",
+            "param",
+        ),
         *("result", "serial", "since", "state"),
     )
 
     def __init__(self, new: NewTask, serial: int) -> None:
-        self.id, self.param, self.serial = new.id, new.param, serial
+        self.id, self.param, self.error, self.serial = new.id, new.param, new.error, serial
         self.attempt, self.delivery, self.crashes = new.attempt, 0, new.crashes
         self.state: State | None = None
         self.due = 0.0
@@ -65,7 +78,7 @@ class Record:
 
     def task(self) -> Task:
         """Make what its holder is handed."""
-        return Task(self.id, self.param, self.attempt, self.delivery, self.crashes, self.serial)
+        return Task(self.id, self.param, self.attempt, self.delivery, self.crashes, self.serial, self.error)
 
 
 class Session:

@@ -7,7 +7,7 @@ import time
 from json import loads
 from typing import TYPE_CHECKING, Any
 
-from minionize.engines.sqlite.schema import DEAD, DONE, FRESH, LEASED, WAITING, Translated, id_of, key_of
+from minionize.engines.sqlite.schema import DEAD, DONE, FRESH, LEASED, WAITING, Translated, id_of, key_of, new_uuid
 from minionize.engines.sqlite.store import DRAIN_MEMORY, Store
 from minionize.errors import UsageError
 from minionize.model import Control, Entry, Failure, Put
@@ -57,7 +57,7 @@ class SqliteAdmin(Store):
         self._db.execute("BEGIN")
         self._db.executemany(
             "INSERT INTO temp.new(id, param, attempt, crashes, due) VALUES(?, ?, ?, ?, ?)",
-            ((key_of(task[0]), *task[1:]) for task in new),
+            ((key_of(task[0]), *task[1:5]) for task in new),
         )
         self._db.execute("COMMIT")
 
@@ -241,6 +241,9 @@ class SqliteAdmin(Store):
         count = self._db.execute("SELECT fresh + waiting + leased + done + dead FROM book").fetchone()[0]
         self._db.execute("DELETE FROM task")
         self._db.execute("DELETE FROM life")
+        # Ids and deliveries begin anew, so what is recorded from now on belongs to another queue than what was before.
+        self.queue = new_uuid()
+        self._db.execute("UPDATE meta SET value = ? WHERE key = 'uuid'", (self.queue,))
         # The numbering goes on, so that what a minion still holds of before is never taken for a task of after.
         self._db.execute("UPDATE book SET head = tail, fresh = 0, waiting = 0, leased = 0, done = 0, dead = 0")
         return int(count)

@@ -69,6 +69,11 @@ def id_of(key: int | str) -> str:
     return f"{key + 2**63:016x}" if isinstance(key, int) else key
 
 
+def new_uuid() -> str:
+    """Make an identity for a queue."""
+    return os.urandom(16).hex()
+
+
 def connect(path: str, *, create: bool, boot: str) -> tuple[sqlite3.Connection, Guard]:
     """Open the queue at ``path``; raises NoQueue, EngineError where it is no queue of ours, EngineUnavailable."""
     if not create and not _has_content(path):
@@ -125,7 +130,7 @@ def _prepare(db: sqlite3.Connection, path: str, boot: str) -> None:
     if application == 0 and version == 0 and not ask("SELECT count(*) FROM sqlite_master"):
         ask("PRAGMA journal_mode = WAL")
         db.executescript(f"BEGIN IMMEDIATE; {_DDL}")
-        db.execute("INSERT INTO meta VALUES('uuid', ?), ('boot', ?)", (os.urandom(16).hex(), boot))
+        db.execute("INSERT INTO meta VALUES('uuid', ?), ('boot', ?)", (new_uuid(), boot))
         db.execute("COMMIT")
     elif application != APPLICATION_ID:
         raise EngineError(f"{path} is not a queue of minionize: it is another SQLite file. It was left as it is.")

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from minionize.model import Ack, Nack, NewTask
+from minionize.model import Ack, Nack, NewTask, Task
 from minionize.testing.contract.checks import (
     AT_ONCE,
     LONG,
@@ -132,7 +132,7 @@ def a_first_delivery_is_the_first(maker: Maker) -> None:
     engine = maker.open()
     engine.put([NewTask(task_id("x"), '"x"')])
     task = take_one(maker, engine)
-    same(task._replace(handle=None), (task_id("x"), '"x"', 1, 1, 0, None), "the first delivery of a task")
+    same(task._replace(handle=None), Task(task_id("x"), '"x"', 1, 1), "the first delivery of a task")
 
 
 @theme.clause(ORDER)
