@@ -121,6 +121,7 @@ class minionizer:  # noqa: N801 - the original's name
 
     def run(self) -> int:
         """Work until there is a reason to leave; returns the exit code. Raises MinionizeError before the first task."""
+        _open_standard_files()
         settings = self._settings
         preemptible = settings[table.PREEMPTIBLE]
         me = place.identity(None, preemptible=place.best_effort(os.environ) if preemptible is None else preemptible)
@@ -129,11 +130,14 @@ class minionizer:  # noqa: N801 - the original's name
         from minionize.slots.warden import Warden
 
         warden = Warden(me.uid, how.slots)  # before any thread, client or file of ours
+        failed = True
         try:
-            return self._run(me, how, warden)
+            code = self._run(me, how, warden)
+            failed = False
         finally:
-            warden.dismiss()
+            warden.dismiss(sweep=failed)
             self._callback.teardown()
+        return code
 
     def _run(self, me: Identity, how: Options, warden: Warden) -> int:
         from minionize import __version__, events
@@ -200,4 +204,11 @@ class minionizer:  # noqa: N801 - the original's name
         mode = self._settings[table.OUTPUT]
         outputs = [output.make(mode, poller, console, suffix) for _ in range(how.slots)]  # type: ignore[arg-type]
         environment = {**os.environb, b"MINION_ID": me.uid.encode()}
-        return Pool(outputs, warden, environment, timeout=how.timeout, grace=how.grace)
+        return Pool(outputs, poller, warden, environment, timeout=how.timeout, grace=how.grace)
+
+
+def _open_standard_files() -> None:
+    """Open those of 0, 1 and 2 that are closed: else a file of ours gets the number, and what is meant for a reader."""
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(fd)

@@ -18,7 +18,7 @@ from minionize.errors import BadParam, CommandNotFound, Dead, EngineUnavailable,
 from minionize.model import Bury, Counts, Delivery, Failure, Nack
 from minionize.params.template import MissingField
 from minionize.policy import Ending, Verdict
-from minionize.slots.pool import Ended, Pool, Slot
+from minionize.slots.pool import Ended, Pool
 from minionize.tally import Tally
 
 if TYPE_CHECKING:
@@ -35,9 +35,13 @@ if TYPE_CHECKING:
 #: Seconds that a failure waits in a job or container: a stop that comes meanwhile was its cause.
 LATE = 2.0
 #: Signals of a program's own making: these failures do not wait.
+_CHILD, _ROUTINE = bytes([signals.CHILD]), bytes([0, signals.CHILD])
 _OWN = (signals_.SIGSEGV, signals_.SIGABRT, signals_.SIGBUS, signals_.SIGFPE, signals_.SIGILL)
 #: Seconds that leaving may take once nothing runs any more: giving back, closing, last output.
 PARTING = 5.0
+#: Seconds, and executions, that an event and its settlement wait for company while there is more to run.
+COMPANY, _CROWD = 0.02, 64
+_NEVER = float("inf")
 #: Endings remembered in case their settlement is refused.
 _REMEMBERED = 1024
 
@@ -82,12 +86,12 @@ class Minion:
         self._console, self._progress, self._options, self._wake = console, progress, options, wake
         self._poller = select.epoll()
         self._pool = pool(self._poller)
-        self._readers = self._pool.readers()
         self._poller.register(wake.reader, select.EPOLLIN)
         self.tally = Tally()
         self._ready: deque[Task] = deque()
         self._late: deque[tuple[float, Ended]] = deque()
         self._lines: list[str] = []
+        self._deliver_at = 0.0  # when what ended is recorded and settled at the latest
         self._settlements: list[Settlement] = []
         self._remembered: dict[tuple[str, int], tuple[int, Ending, Verdict]] = {}
         self._reason: Reason | None = None
@@ -116,9 +120,11 @@ class Minion:
             while not self._finished():
                 self._start_tasks()
                 self._ask()
-                self._deliver()
-                self._poll()
-                self._tick()
+                self._poll(self._tick(time.monotonic()))
+        except BaseException:  # a fault of ours: what is given back must not run on
+            for slot in self._pool.running.values():
+                self._pool.kill(slot)
+            raise
         finally:
             code = self._part()
         return code
@@ -219,6 +225,9 @@ class Minion:
                 self._callback.conclude(task, ending)
             except (Retry, Dead, Interrupted) as raised:
                 instruction = raised
+            except Exception as error:  # noqa: BLE001 - as in to_cmd: a failure of its task
+                what = f"{type(error).__name__}: {error}"
+                ending = ending._replace(exit=None, signal=None, error=what, stderr=_trace(error))
         verdict = self._judge(task, ending, instruction, unreadable=unreadable)
         settlement, failure = verdict.settlement, verdict.failure
         dead = isinstance(settlement, Bury)
@@ -287,14 +296,22 @@ class Minion:
             if tally.row == 1 or tally.row >= options.bad_host:
                 self._courier.count()
 
-    def _deliver(self) -> None:
-        """Record what ended, and only then let go of it."""
+    def _deliver(self, now: float) -> float:
+        """Record what ended, and only then let go of it: a little later, in company, where there is enough to do."""
+        if not self._lines and not self._settlements:
+            self._deliver_at = now + COMPANY
+            return _NEVER
+        busy = self._ready and self._pool.running and self._reason is None
+        if busy and now < self._deliver_at and len(self._lines) < _CROWD:
+            return self._deliver_at
         if self._lines:
             self._report("".join(self._lines))
             self._lines.clear()
         if self._settlements:
             self._courier.settle(self._settlements, urgent=self._reason is not None)
             self._settlements = []
+        self._deliver_at = now + COMPANY
+        return _NEVER
 
     def _report(self, lines: str) -> None:
         try:
@@ -319,19 +336,19 @@ class Minion:
             want = min(want, self._options.max_tasks - self.tally.started)
         self._courier.ask(want - len(self._ready) if len(self._ready) <= want // 2 else 0)
 
-    def _poll(self) -> None:
-        timeout = max(0.0, self._next_time() - time.monotonic())
-        for fd, _ in self._poller.poll(min(timeout, 60.0)):
+    def _poll(self, until: float) -> None:
+        """Wait for whatever comes next, and see to it."""
+        for fd, _ in self._poller.poll(min(60.0, max(0.0, until - time.monotonic()))):
             if fd == self._wake.reader:
                 self._react(self._wake.read())
             else:
-                self._readers[fd].read()
+                self._pool.readers[fd].read()
 
     def _react(self, received: bytes) -> None:
-        for number in sorted(set(received)):
-            if number == signals.CHILD:
-                self._reap()
-            elif number in signals.STOP:
+        if _CHILD in received:
+            self._reap()
+        for number in sorted(set(received.translate(None, _ROUTINE))):
+            if number in signals.STOP:
                 self._stop(number, again=received.count(number) > 1)
             elif number in signals.DRAIN:
                 self._leave("drain")
@@ -428,51 +445,43 @@ class Minion:
 
     # ------------------------------------------------------------------ time
 
-    def _next_time(self) -> float:
-        """Say when the loop must look again at the latest (monotonic)."""
-        due = min(self._pool.deadline(), self._beat + events.HEARTBEAT, self._progress.due)
-        for slot in self._pool.running.values():
-            if not slot.announced:
-                due = min(due, slot.start + events.ANNOUNCE)
-        if self._late:
-            due = min(due, self._late[0][0])
-        if self._idle_since is not None:
-            due = min(due, max(self._idle_since + self._options.idle_timeout, self._own_due))
-        if self._hold_until:
-            due = min(due, self._hold_until) if self._hold_until > time.monotonic() else due
-        if self._options.lifetime is not None:
-            due = min(due, self._began + self._options.lifetime)
-        if self._settlements or self._lines:
-            return 0.0
-        return due
-
-    def _tick(self) -> None:
-        now = time.monotonic()
-        self._pool.tick(now)
-        for slot in self._pool.running.values():
-            if not slot.announced and now - slot.start >= events.ANNOUNCE:
-                self._announce(slot)
-        while self._late and self._late[0][0] <= now:
+    def _tick(self, now: float) -> float:
+        """Do what is due at ``now``; says when something is due next (both monotonic)."""
+        due = min(self._pool.tick(now), self._progress.due, self._announce(now), self._watch_time(now))
+        while self._late:
+            if self._late[0][0] > now:
+                due = min(due, self._late[0][0])
+                break
             _, ended = self._late.popleft()
             self._conclude(ended.slot, ended.task, ended.ending)
-        self._watch_time(now)
+        if self._hold_until > now:
+            due = min(due, self._hold_until)
         self._watch_output()
         if now >= self._progress.due:
             self._courier.count()
             self._console.progress(self._progress.line(now, self.tally, self._counts, len(self._pool.running)))
+        return min(due, self._deliver(now))
 
-    def _watch_time(self, now: float) -> None:
+    def _watch_time(self, now: float) -> float:
+        options = self._options
         if now - self._beat >= events.HEARTBEAT:
             self._beat = now
             try:
                 self._reporter.beat()
             except OSError:
                 pass
-        if self._options.lifetime is not None and self._left() <= 0:
-            self._leave("lifetime", stop=True)
-        patient = self._options.wait or self._options.service or self._idle_since is None
-        if not patient and now >= max((self._idle_since or 0.0) + self._options.idle_timeout, self._own_due):
-            self._leave("idle")
+        due = self._beat + events.HEARTBEAT
+        if options.lifetime is not None and self._reason != "signal":
+            if self._left() <= 0:
+                self._leave("lifetime", stop=True)
+            else:
+                due = min(due, self._began + options.lifetime)
+        if self._idle_since is not None and not (options.wait or options.service or self._reason):
+            until = max(self._idle_since + options.idle_timeout, self._own_due)
+            if now >= until:
+                self._leave("idle")
+            due = min(due, until)
+        return due
 
     def _watch_output(self) -> None:
         """Leave where nobody reads us any more; let the children wait where a reader has fallen behind."""
@@ -480,11 +489,20 @@ class Minion:
             self._leave("output", stop=True)
         if self._listening == self._console.full:
             self._listening = not self._console.full
-            self._pool.streams_listen(self._listening)
+            self._pool.listen(self._listening)
 
-    def _announce(self, slot: Slot) -> None:
-        slot.announced = True
-        self._report(events.task_start(slot.epoch, self._me.uid, slot.index, slot.task))
+    def _announce(self, now: float) -> float:
+        """Record which tasks have been running for a while; says when the next one will have."""
+        due = _NEVER
+        for slot in self._pool.running.values():
+            if not slot.announced:
+                at = slot.start + events.ANNOUNCE
+                if at <= now:
+                    slot.announced = True
+                    self._report(events.task_start(slot.epoch, self._me.uid, slot.index, slot.task))
+                elif at < due:
+                    due = at
+        return due
 
     # ------------------------------------------------------------------ parting
 

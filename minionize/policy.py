@@ -75,12 +75,12 @@ def backoff(attempt: int, base: float, draw: Callable[[], float] = uniform) -> f
 
 def judge(task: Task, ending: Ending, rules: Rules, draw: Callable[[], float] = uniform) -> Verdict:
     """Say what an ending means for its task."""
+    if ending.exit == 0 and not ending.stopped:
+        return Verdict("done", Ack(task, ending.result))
     if ending.stopped in ("lost", "cancelled"):
         return Verdict(ending.stopped, None)
     if ending.stopped == "leaving":
         return Verdict("interrupted", Nack(task, charge=False))
-    if not ending.stopped and ending.exit == 0:
-        return Verdict("done", Ack(task, ending.result))
     failure = failure_of(ending)
     if not ending.stopped and ending.exit in rules.requeue_on:
         return Verdict("interrupted", Nack(task, backoff(task.delivery, rules.backoff, draw), False, failure), failure)

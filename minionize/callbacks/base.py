@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Launch(NamedTuple):
     """What a slot is to run: the arguments (the first one is the program's path), and variables besides the usual ones."""
 
-    argv: Sequence[bytes]
+    argv: list[bytes]
     environment: Mapping[bytes, bytes] = {}
 
 

@@ -6,13 +6,12 @@ of the rate. The last 4 KiB of standard error are always kept, for the record of
 
 from __future__ import annotations
 
-import fcntl
 import os
 import select
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from minionize.console import Console
     from minionize.model import Task
@@ -36,11 +35,12 @@ class Stream:
         os.set_blocking(self.reader, False)
         self._poller, self._take = poller, take
         self._tail = bytearray() if tail else None
+        self._listens = True
         poller.register(self.reader, select.EPOLLIN)
 
     def begin(self) -> int:
         """Give the end that a task writes to; blocking again, whatever the last task made of it."""
-        fcntl.fcntl(self.writer, fcntl.F_SETFL, os.O_WRONLY)
+        os.set_blocking(self.writer, True)
         return self.writer
 
     def read(self) -> int:
@@ -56,14 +56,18 @@ class Stream:
             self._take(data)
         return len(data)
 
-    def drain(self) -> None:
-        """Take what is left when a task has ended: a pipe's worth at most, should something escaped go on writing."""
-        left = 2 * _READ
+    def drain(self, readable: Collection[int]) -> None:
+        """Take what is left when a task has ended: a pipe's worth at most, should something escaped go on writing.
+
+        ``readable`` is what the poller says, which spares most tasks a read; it says nothing where we do not listen.
+        """
+        left = 2 * _READ if self.reader in readable or not self._listens else 0
         while left > 0 and (size := self.read()):
             left -= size
 
     def listen(self, on: bool) -> None:
         """Read, or leave the writer to wait."""
+        self._listens = on
         self._poller.modify(self.reader, select.EPOLLIN if on else 0)
 
     def tail(self) -> bytes:
@@ -128,8 +132,8 @@ class Output:
         """Give the files for a task's standard output and error."""
         raise NotImplementedError
 
-    def end(self) -> bytes:
-        """Finish the task's output; returns the tail of its standard error."""
+    def end(self, readable: Collection[int]) -> bytes:
+        """Finish the task's output, of which ``readable`` descriptors hold more; returns the tail of its standard error."""
         raise NotImplementedError
 
     def streams(self) -> tuple[Stream, ...]:
@@ -151,10 +155,10 @@ class Passed(Output):
         """Give the pipes."""
         return self._out.begin(), self._err.begin()
 
-    def end(self) -> bytes:
+    def end(self, readable: Collection[int]) -> bytes:
         """Pass on what is left."""
-        self._out.drain()
-        self._err.drain()
+        self._out.drain(readable)
+        self._err.drain(readable)
         for sink in self._sinks:
             sink.end()
         return self._err.tail()
@@ -176,9 +180,9 @@ class Dropped(Output):
         """Give nothing for standard output."""
         return self._null, self._err.begin()
 
-    def end(self) -> bytes:
+    def end(self, readable: Collection[int]) -> bytes:
         """Read what is left."""
-        self._err.drain()
+        self._err.drain(readable)
         return self._err.tail()
 
     def streams(self) -> tuple[Stream, ...]:
@@ -201,7 +205,7 @@ class Kept(Output):
         self._files = [(path, os.open(path, flags, _MODE)) for path in (stem + ".out", stem + ".err")]
         return self._files[0][1], self._files[1][1]
 
-    def end(self) -> bytes:
+    def end(self, readable: Collection[int]) -> bytes:
         """Close the files."""
         tail = b""
         for path, fd in self._files:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
@@ -9,18 +10,16 @@ from typing import TYPE_CHECKING, Literal
 
 from minionize.errors import BadParam
 from minionize.policy import Ending
+from minionize.slots.scratch import Scratch
 
 if TYPE_CHECKING:
+    import select
     from collections.abc import Iterator, Mapping, Sequence
 
     from minionize.model import Task
     from minionize.slots.output import Output, Stream
     from minionize.slots.warden import Warden
 
-#: Bytes of a param's JSON text above which the child gets it in a file.
-LARGEST_VARIABLE = 65536
-#: Bytes of a result file that are kept.
-LARGEST_RESULT = 65536
 #: What a child does with these is its own affair again, whatever the minion does.
 _RESET = (
     signal.SIGPIPE,
@@ -34,6 +33,8 @@ _RESET = (
     signal.SIGXFSZ,
 )
 
+_DUP2, _SHELL = os.POSIX_SPAWN_DUP2, b"/bin/sh"
+
 Stopped = Literal["", "timeout", "leaving", "lifetime", "lost", "cancelled"]
 
 
@@ -41,17 +42,7 @@ class Slot:
     """A place where one task runs at a time."""
 
     __slots__ = (
-        "announced",
-        "deadline",
-        "epoch",
-        "files",
-        "index",
-        "kill_at",
-        "output",
-        "pid",
-        "start",
-        "stopped",
-        "task",
+        *("announced", "deadline", "epoch", "index", "kill_at", "output", "pid", "start", "stem", "stopped", "task"),
     )
 
     def __init__(self, index: int, output: Output) -> None:
@@ -63,7 +54,7 @@ class Slot:
         self.deadline = self.kill_at = float("inf")
         self.stopped: Stopped = ""
         self.announced = False
-        self.files: tuple[str, ...] = ()
+        self.stem = b""  # of its files
 
 
 class Ended:
@@ -82,27 +73,30 @@ class Pool:
     def __init__(
         self,
         outputs: Sequence[Output],
+        poller: select.epoll,
         warden: Warden,
         environment: Mapping[bytes, bytes],
         *,
         timeout: float | None,
         grace: float,
     ) -> None:
-        """Make a slot for each output. Times are seconds."""
+        """Make a slot for each output, whose streams ``poller`` watches. Times are seconds."""
         self._slots = [Slot(index, output) for index, output in enumerate(outputs)]
         self.free = self._slots[::-1]
         self.running: dict[int, Slot] = {}
+        #: The streams to read, by file descriptor.
+        self.readers: dict[int, Stream] = {s.reader: s for output in outputs for s in output.streams()}
+        self._poller = poller
         self._warden, self._environment = warden, dict(environment)
         self._timeout, self._grace = timeout, grace
-        self._null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        self._nothing = _DUP2, os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC), 0
         hangup = () if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else (signal.SIGHUP,)  # nohup is inherited
         self._reset = (*_RESET, *hangup)
-        self._scratch = os.fsencode(warden.directory)
-        self._has_scratch = False
+        self._scratch = Scratch(warden.directory)
 
     # ------------------------------------------------------------------ start
 
-    def start(self, task: Task, argv: Sequence[bytes], extra: Mapping[bytes, bytes] = {}) -> Slot | Ended:
+    def start(self, task: Task, argv: list[bytes], extra: Mapping[bytes, bytes] = {}) -> Slot | Ended:
         """Run a task in a free slot; one that cannot be started has ended.
 
         Raises BadParam where the kernel does not take the arguments.
@@ -116,57 +110,36 @@ class Pool:
             slot.pid = self._spawn(slot, argv, self._describe(slot, extra))
         except OSError as error:
             return self._not_started(slot, argv, error)
-        self._warden.started(slot.index, slot.pid)
+        self._warden.sessions[slot.index] = slot.pid
         self.running[slot.pid] = slot
         return slot
 
-    def _spawn(self, slot: Slot, argv: Sequence[bytes], environment: Mapping[bytes, bytes]) -> int:
+    def _spawn(self, slot: Slot, argv: list[bytes], environment: Mapping[bytes, bytes]) -> int:
         out, err = slot.output.begin(slot.task)
-        actions = [(os.POSIX_SPAWN_DUP2, self._null, 0), (os.POSIX_SPAWN_DUP2, out, 1), (os.POSIX_SPAWN_DUP2, err, 2)]
-        arguments = list(argv)
+        actions = (self._nothing, (_DUP2, out, 1), (_DUP2, err, 2))
         while True:
             try:
                 return os.posix_spawn(
-                    arguments[0],
-                    arguments,
-                    environment,
-                    file_actions=actions,
-                    setsid=True,
-                    setsigmask=(),
-                    setsigdef=self._reset,
+                    argv[0], argv, environment, file_actions=actions, setsid=True, setsigmask=(), setsigdef=self._reset
                 )
             except OSError as error:
-                if error.errno != _ENOEXEC or arguments[0] == b"/bin/sh":
+                if error.errno != errno.ENOEXEC or argv[0] == _SHELL:
                     raise
-                arguments = [b"/bin/sh", *argv]  # a script without #!, as shells and execvp do
+                argv = [_SHELL, *argv]  # a script without #!, as shells and execvp do
 
-    def _describe(self, slot: Slot, extra: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
-        """Make the environment of a child, and note the files that go with it."""
-        task, env = slot.task, self._environment
-        text = task.param.encode("utf-8", "surrogateescape")
-        stem = b"%b/%d.%d" % (self._scratch, slot.index, task.delivery)
-        env.pop(b"MINION_PARAM_FILE", None)
-        if len(text) > LARGEST_VARIABLE:
-            env.pop(b"MINION_PARAM", None)
-            env[b"MINION_PARAM_FILE"] = stem + b".param"
-        else:
-            env[b"MINION_PARAM"] = text
-        env[b"MINION_TASK_ID"] = task.id.encode("utf-8", "surrogateescape")
-        env[b"MINION_ATTEMPT"] = b"%d" % task.attempt
-        env[b"MINION_SLOT"] = b"%d" % slot.index
-        env[b"MINION_RESULT_FILE"] = stem + b".result"
-        if not self._has_scratch:
-            os.makedirs(self._scratch, 0o700, exist_ok=True)
-            self._has_scratch = True
-        if b"MINION_PARAM_FILE" in env:
-            with open(env[b"MINION_PARAM_FILE"], "wb") as file:
-                file.write(text)
-        return {**env, **extra} if extra else env
+    def _describe(self, slot: Slot, extra: Mapping[bytes, bytes]) -> Mapping[bytes, bytes]:
+        """Make the environment of a child, and the files that go with it."""
+        task, environment = slot.task, self._environment
+        slot.stem = self._scratch.begin(task.param.encode("utf-8", "surrogateescape"), environment)
+        environment[b"MINION_TASK_ID"] = task.id.encode("utf-8", "surrogateescape")
+        environment[b"MINION_ATTEMPT"] = b"%d" % task.attempt
+        environment[b"MINION_SLOT"] = b"%d" % slot.index
+        return {**environment, **extra} if extra else environment
 
     def _not_started(self, slot: Slot, argv: Sequence[bytes], error: OSError) -> Ended:
-        slot.output.end()
+        slot.output.end(set())
         self.free.append(slot)
-        if error.errno == _E2BIG:
+        if error.errno == errno.E2BIG:
             largest = max(map(len, argv))
             raise BadParam(
                 f"an argument of {largest} bytes, {sum(map(len, argv))} in all, is more than the kernel takes.\n"
@@ -199,20 +172,16 @@ class Pool:
         except (ProcessLookupError, PermissionError):
             pass
 
-    def tick(self, now: float) -> list[Slot]:
-        """Do what is due at ``now`` (monotonic); returns the slots whose task has just run out of time."""
-        late = []
+    def tick(self, now: float) -> float:
+        """Do what is due at ``now``; says when something is due next (both monotonic)."""
+        due = float("inf")
         for slot in self.running.values():
             if slot.deadline <= now:
                 self.stop(slot, "timeout")
-                late.append(slot)
             elif slot.kill_at <= now:
                 self.kill(slot)
-        return late
-
-    def deadline(self) -> float:
-        """Say when (monotonic) something is due next."""
-        return min((min(slot.deadline, slot.kill_at) for slot in self.running.values()), default=float("inf"))
+            due = min(due, slot.deadline, slot.kill_at)
+        return due
 
     # ------------------------------------------------------------------ reap
 
@@ -241,9 +210,9 @@ class Pool:
         self.signal(slot, signal.SIGKILL)
         _, status, usage = os.wait4(slot.pid, 0)
         del self.running[slot.pid]
-        self._warden.started(slot.index, 0)
+        self._warden.sessions[slot.index] = 0
         code = os.waitstatus_to_exitcode(status)
-        tail = slot.output.end()
+        tail = slot.output.end({fd for fd, _ in self._poller.poll(0)})
         failed = code != 0 or slot.stopped
         ending = Ending(
             exit=code if code >= 0 else None,
@@ -254,57 +223,16 @@ class Pool:
             cpu=usage.ru_utime + usage.ru_stime,
             rss=usage.ru_maxrss * 1024,
             stderr=tail.decode("utf-8", "replace") if failed else "",
-            result=self._result(slot),
+            result=self._scratch.end(slot.stem, slot.task.param),
         )
         slot.pid = 0
         self.free.append(slot)
         return Ended(slot.index, slot.task, ending)
 
-    def _result(self, slot: Slot) -> str | None:
-        """Read what the task left in its result file, as JSON text; and remove its files."""
-        stem = b"%b/%d.%d" % (self._scratch, slot.index, slot.task.delivery)
-        if len(slot.task.param) > LARGEST_VARIABLE:
-            _unlink(stem + b".param")
-        try:
-            fd = os.open(stem + b".result", os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
-        except OSError:
-            return None
-        try:
-            data = os.read(fd, LARGEST_RESULT + 1)
-        except OSError:
-            data = b""
-        os.close(fd)
-        _unlink(stem + b".result")
-        return _json(data)
-
-    def streams_listen(self, on: bool) -> None:
+    def listen(self, on: bool) -> None:
         """Read what the tasks write, or leave them to wait."""
-        for slot in self._slots:
-            for stream in slot.output.streams():
-                stream.listen(on)
-
-    def readers(self) -> dict[int, Stream]:
-        """Give the streams to read, by file descriptor."""
-        return {stream.reader: stream for slot in self._slots for stream in slot.output.streams()}
-
-
-def _json(data: bytes) -> str | None:
-    """Make JSON text of a result: it is JSON, or else text; a longer one than is kept is cut."""
-    from json import dumps, loads
-
-    if not data:
-        return None
-    text = data[:LARGEST_RESULT].decode("utf-8", "replace")
-    if len(data) <= LARGEST_RESULT:
-        try:
-            return dumps(loads(text, parse_constant=_refuse))
-        except (ValueError, RecursionError):
-            pass
-    return dumps(text)
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(constant)
+        for stream in self.readers.values():
+            stream.listen(on)
 
 
 def _reap_stranger(pid: int, warden: int) -> bool:
@@ -313,13 +241,3 @@ def _reap_stranger(pid: int, warden: int) -> bool:
         return False
     os.waitpid(pid, os.WNOHANG)
     return True
-
-
-def _unlink(path: bytes) -> None:
-    try:
-        os.unlink(path)
-    except OSError:
-        pass
-
-
-_ENOEXEC, _E2BIG = 8, 7

@@ -10,11 +10,11 @@ from __future__ import annotations
 import mmap
 import os
 import signal
-import struct
 
 from minionize import processes
 
-_PID = struct.Struct("i")
+#: Bytes of a pid.
+_PID = 4
 
 
 class Warden:
@@ -22,31 +22,33 @@ class Warden:
 
     def __init__(self, uid: str, slots: int) -> None:
         """Fork the warden."""
-        self._page = mmap.mmap(-1, slots * _PID.size)
+        page = mmap.mmap(-1, slots * _PID)
+        #: The session that runs in each slot; 0 where none does.
+        self.sessions = memoryview(page).cast("i")
         self.directory = os.path.join(os.environ.get("TMPDIR") or "/tmp", f"minionize-{uid}")  # noqa: S108
         reader, self._pipe = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
             try:
                 os.close(self._pipe)
-                _watch(reader, uid, self._page, self.directory)
+                _watch(reader, uid, self.sessions, self.directory)
             finally:
                 os._exit(0)
         os.close(reader)
 
-    def started(self, slot: int, pid: int) -> None:
-        """Note the session that runs in a slot; 0 when it has ended."""
-        _PID.pack_into(self._page, slot * _PID.size, pid)
-
-    def dismiss(self) -> None:
-        """Let the warden go: nothing runs any more."""
-        os.write(self._pipe, b".")
+    def dismiss(self, *, sweep: bool = False) -> None:
+        """Let the warden go: nothing runs any more. With ``sweep`` something may, and is ended."""
+        try:
+            if not sweep:
+                os.write(self._pipe, b".")
+        except BrokenPipeError:
+            pass  # somebody killed it
         os.close(self._pipe)
         os.waitpid(self.pid, 0)
         _remove(self.directory)
 
 
-def _watch(reader: int, uid: str, page: mmap.mmap, directory: str) -> None:
+def _watch(reader: int, uid: str, sessions: memoryview, directory: str) -> None:
     os.setsid()
     processes.name_warden()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTSTP):
@@ -55,8 +57,7 @@ def _watch(reader: int, uid: str, page: mmap.mmap, directory: str) -> None:
     for fd in (0, 1, 2):  # whoever waits for the end of the minion's output must not wait for ours
         os.dup2(null, fd)
     if os.read(reader, 1) == b"":
-        sessions = [pid for (pid,) in _PID.iter_unpack(page[:]) if pid]
-        processes.kill_all(uid, sessions)
+        processes.kill_all(uid, [pid for pid in sessions if pid])
         _remove(directory)
 
 

@@ -1,0 +1,84 @@
+"""The files that pass between a minion and a task: a param too large for a variable, and the task's result."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+#: Bytes of a param's JSON text above which the child gets it in a file.
+LARGEST_VARIABLE = 65536
+#: Bytes of a result file that are kept.
+LARGEST_RESULT = 65536
+
+_RESULT, _PARAM = b".result", b".param"
+
+
+class Scratch:
+    """A directory of the minion's own. Every execution has another stem in it: what writes late meets nobody's file."""
+
+    def __init__(self, directory: str) -> None:
+        """Make the directory."""
+        os.makedirs(directory, 0o700, exist_ok=True)
+        self._prefix = os.fsencode(directory) + b"/"
+        self._count = 0
+
+    def begin(self, text: bytes, environment: MutableMapping[bytes, bytes]) -> bytes:
+        """Name, in the environment of a child, where its param is and its result goes; returns the stem of both."""
+        self._count += 1
+        stem = b"%b%d" % (self._prefix, self._count)
+        environment[b"MINION_RESULT_FILE"] = stem + _RESULT
+        if len(text) <= LARGEST_VARIABLE:
+            environment[b"MINION_PARAM"] = text
+            environment.pop(b"MINION_PARAM_FILE", None)
+        else:
+            environment[b"MINION_PARAM_FILE"] = stem + _PARAM
+            environment.pop(b"MINION_PARAM", None)
+            with open(stem + _PARAM, "wb") as file:
+                file.write(text)
+        return stem
+
+    def end(self, stem: bytes, param: str) -> str | None:
+        """Read what a task left in its result file, as JSON text; and remove its files."""
+        if len(param) > LARGEST_VARIABLE // 4:  # in bytes it may be four times as long
+            _unlink(stem + _PARAM)
+        path = stem + _RESULT
+        if not os.access(path, os.F_OK):
+            return None
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+        except OSError:
+            return None
+        try:
+            data = os.read(fd, LARGEST_RESULT + 1)
+        except OSError:
+            data = b""
+        finally:
+            os.close(fd)
+            _unlink(path)
+        return _json(data)
+
+
+def _json(data: bytes) -> str | None:
+    """Make JSON text of a result: it is JSON, or else text; a longer one than is kept is cut."""
+    from minionize.errors import BadParam
+    from minionize.params.jsontext import encode, parse
+
+    if not data.strip():
+        return None
+    text = data[:LARGEST_RESULT].decode("utf-8", "replace")
+    if len(data) <= LARGEST_RESULT:
+        try:
+            return parse(text.strip())
+        except BadParam:
+            pass
+    return encode(text)
+
+
+def _unlink(path: bytes) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        pass
