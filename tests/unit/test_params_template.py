@@ -178,7 +178,7 @@ def test_any_text_can_be_written_with_doubled_braces(words, param):
 @given(st.lists(WORDS, max_size=4), WORDS)
 def test_a_param_is_never_read_as_a_template(words, param):
     """Braces in a param mean nothing."""
-    template = [word.replace("{", "").replace("}", "") + "{x}" for word in words]
+    template = ["{x}" + word.replace("{", "").replace("}", "") for word in words]
     rendered = render(template, encode({"x": param})) if words else []
     assert rendered == [word.replace("{x}", param) for word in template]
 
