@@ -460,7 +460,8 @@ class Minion:
         if now >= self._progress.due:
             self._courier.count()
             self._console.progress(self._progress.line(now, self.tally, self._counts, len(self._pool.running)))
-        return min(due, self._deliver(now))
+        due = min(due, self._deliver(now))
+        return now if self._finished() else due
 
     def _watch_time(self, now: float) -> float:
         options = self._options
@@ -526,10 +527,11 @@ class Minion:
             code = self._code_of_error(self._error)
         self._report(events.minion_stop(time.time(), self._me.uid, reason, code))
         self._reporter.close()
+        say = self._console.say if self._error is None else self._console.warn  # an error is heard, quiet or not
         for line in self._progress.last_words(
             reason, self.tally, self._counts, self._error, took=time.monotonic() - self._began, closed=closed
         ):
-            self._console.say(line)
+            say(line)
         self._console.close(PARTING if reason != "signal" else self._options.grace)
         return code
 

@@ -18,10 +18,8 @@ SHOWN = 10
 
 def show_commands(settings: Settings, words: list[str], *, everything: bool) -> int:
     """Print what would be run; returns 2 where a param makes no command line."""
-    from minionize.app import open_engine
-
     template = Template(words, enabled=not settings[table.TEMPLATE])
-    engine = open_engine(settings)
+    engine = _open(settings)
     code = 0
     try:
         if "list" not in engine.traits.admin:
@@ -38,3 +36,21 @@ def show_commands(settings: Settings, words: list[str], *, everything: bool) -> 
     finally:
         engine.close()
     return code
+
+
+def _open(settings: Settings) -> Engine:
+    """Open the queue; a file whose lines no minion has put into one yet is looked at in memory."""
+    from minionize.app import engine_name, open_engine
+
+    try:
+        return open_engine(settings)
+    except NoQueue:
+        path = settings[table.FILE_PATH]
+        if engine_name(settings) != "file" or path is None or not os.path.exists(path):
+            raise
+        from minionize.engines.memory import MemoryEngine, MemoryQueue
+        from minionize.params.source import read_file
+
+        engine = MemoryEngine(MemoryQueue(where=path), place.identity())
+        engine.put(read_file(path, settings[table.FILE_DECODER]))
+        return engine

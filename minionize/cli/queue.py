@@ -82,6 +82,8 @@ def _main(namespace: argparse.Namespace) -> int:
     from minionize.settings import load
 
     settings = load(common.flags_of(namespace))
+    for warning in settings.warnings:
+        print(f"minion-queue: {warning}", file=sys.stderr)
     if namespace.verb == "put":
         return _put(namespace, settings)
     engine = open_engine(settings)

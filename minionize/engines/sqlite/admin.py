@@ -22,8 +22,12 @@ _ENTRY = (
     " since, ended, failure, result FROM task LEFT JOIN life ON life.n = task.n"
     " LEFT JOIN minion ON minion.n = abs(life.minion)"
 )
-#: What tells a task that has a history, from another queue, from one that is new.
-_PAST = "attempt > 1 OR crashes > 0 OR due > 0"
+#: Where a put collects its tasks before it takes the guard: those that are new, and those with a history.
+_COLLECTION = """
+PRAGMA temp.cache_size = -16000;
+CREATE TEMP TABLE new(n INTEGER PRIMARY KEY, id, param);
+CREATE TEMP TABLE past(n INTEGER PRIMARY KEY, id, param, attempt INTEGER, crashes INTEGER, due REAL);
+"""
 _STATES = {LEASED: "leased", DONE: "done", DEAD: "dead"}
 #: Rows read at a time: a listing may be long, and its reader slow.
 _PAGE = 1000
@@ -41,25 +45,25 @@ class SqliteAdmin(Store):
         no minion waiting, and one that fails leaves nothing.
         """
         with Translated(self.path):
-            self._db.execute("PRAGMA temp.cache_size = -16000")
-            self._db.execute(
-                "CREATE TEMP TABLE new(n INTEGER PRIMARY KEY, id, param, attempt INTEGER, crashes INTEGER, due REAL)"
-            )
+            self._db.executescript(_COLLECTION)
             try:
-                self._collect(new)
+                self._db.execute("BEGIN")
+                self._db.executemany("INSERT INTO temp.new(id, param) VALUES(?, ?)", self._collect(new))
+                self._db.execute("COMMIT")
                 return self._write(self._add)
             finally:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
-                self._db.execute("DROP TABLE IF EXISTS temp.new")
+                self._db.executescript("DROP TABLE IF EXISTS temp.new; DROP TABLE IF EXISTS temp.past")
 
-    def _collect(self, new: Iterable[NewTask]) -> None:
-        self._db.execute("BEGIN")
-        self._db.executemany(
-            "INSERT INTO temp.new(id, param, attempt, crashes, due) VALUES(?, ?, ?, ?, ?)",
-            ((key_of(task[0]), *task[1:5]) for task in new),
-        )
-        self._db.execute("COMMIT")
+    def _collect(self, new: Iterable[NewTask]) -> Iterator[tuple[int | str, str]]:
+        """Give the tasks that have no history; put aside those that bring one from another queue."""
+        for id, param, attempt, crashes, due, _ in new:
+            if attempt == 1 and not crashes and not due:
+                yield key_of(id), param
+            else:
+                row = (key_of(id), param, attempt, crashes, due)
+                self._db.execute("INSERT INTO temp.past(id, param, attempt, crashes, due) VALUES(?, ?, ?, ?, ?)", row)
 
     def _add(self) -> Put:
         """Move the collected tasks in."""
@@ -69,21 +73,20 @@ class SqliteAdmin(Store):
         if empty:  # building the index afterwards costs a third of keeping it up to date
             ask("DROP INDEX task_id")
         tail, low = ask("SELECT tail, low FROM book").fetchone()
-        fresh = ask(
-            f"INSERT OR IGNORE INTO task SELECT ? + n, id, param FROM temp.new WHERE NOT ({_PAST})", (tail,)
-        ).rowcount
-        past = ask(f"INSERT OR IGNORE INTO task SELECT ? - n, id, param FROM temp.new WHERE {_PAST}", (low,)).rowcount
+        fresh = ask("INSERT OR IGNORE INTO task SELECT ? + n, id, param FROM temp.new", (tail,)).rowcount
         if empty:
-            twice = self._index()
-            fresh -= twice
+            fresh -= self._index()
+        past = ask("INSERT OR IGNORE INTO task SELECT ? - n, id, param FROM temp.past", (low,)).rowcount
         if past:
             ask(
                 f"INSERT INTO life SELECT task.n, {WAITING}, ? + max(0, due - ?), attempt, crashes, 0,"
-                " NULL, NULL, NULL, NULL, NULL FROM task JOIN temp.new ON new.n = ? - task.n WHERE task.n < ?",
+                " NULL, NULL, NULL, NULL, NULL FROM task JOIN temp.past ON past.n = ? - task.n WHERE task.n < ?",
                 (self._clock(), time.time(), low, low),
             )
-        last = ask("SELECT coalesce(max(n), 0) FROM temp.new").fetchone()[0]
-        ask("UPDATE book SET tail = tail + ?1, low = low - ?1", (last,))
+        ask(
+            "UPDATE book SET tail = tail + (SELECT coalesce(max(n), 0) FROM temp.new),"
+            " low = low - (SELECT coalesce(max(n), 0) FROM temp.past)"
+        )
         self._move(None, FRESH, fresh)
         self._move(None, WAITING, past)
         return Put(fresh + past, known)
@@ -101,7 +104,9 @@ class SqliteAdmin(Store):
     def _known(self) -> dict[str, int]:
         """Count, by state, those of the collected tasks that the queue has already."""
         rows = self._db.execute(
-            "SELECT life.state, max(life.due), count(*) FROM temp.new JOIN task USING (id) LEFT JOIN life ON life.n = task.n"
+            "SELECT life.state, max(life.due), count(*)"
+            " FROM (SELECT id FROM temp.new UNION ALL SELECT id FROM temp.past) JOIN task USING (id)"
+            " LEFT JOIN life ON life.n = task.n"
             " GROUP BY life.state, life.due > ?",
             (self._clock(),),
         ).fetchall()

@@ -284,7 +284,8 @@ class SqliteEngine(SqliteAdmin):
 
     def _doze(self, left: float, next_due: float | None, tick: float) -> tuple[bool, float]:
         """Wait until something may have changed: another process wrote, a task or a look is due, or the bell rang."""
-        end = self._clock() + min(left, LOOK, LOOK if next_due is None else next_due)
+        # One that is due and was not claimed must run alone: then our next settlement changes something, not the time.
+        end = self._clock() + min(left, LOOK, next_due or LOOK)
         with Translated(self.path):
             version = self._db.execute("PRAGMA data_version").fetchone()
             while (now := self._clock()) < end:

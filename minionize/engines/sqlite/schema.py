@@ -28,6 +28,8 @@ WAITING, LEASED, DONE, DEAD, FRESH = range(5)
 #: The columns of the book that count them.
 COLUMNS = ("waiting", "leased", "done", "dead", "fresh")
 
+_HALF = 1 << 63
+
 _DDL = f"""
 CREATE TABLE task(n INTEGER PRIMARY KEY, id NOT NULL, param TEXT NOT NULL);
 CREATE UNIQUE INDEX task_id ON task(id);
@@ -54,19 +56,14 @@ PRAGMA user_version = {VERSION};
 
 def key_of(id: str) -> int | str:
     """Store an id of ours (16 hex digits) as a number: a third of the space. Others stay text."""
-    if len(id) == 16:
-        try:
-            number = int(id, 16)
-        except ValueError:
-            return id
-        if f"{number:016x}" == id:
-            return number - 2**63
+    if len(id) == 16 and not id.strip("0123456789abcdef"):
+        return int(id, 16) - _HALF
     return id
 
 
 def id_of(key: int | str) -> str:
     """Undo :func:`key_of`."""
-    return f"{key + 2**63:016x}" if isinstance(key, int) else key
+    return f"{key + _HALF:016x}" if isinstance(key, int) else key
 
 
 def new_uuid() -> str:
