@@ -130,14 +130,11 @@ class minionizer:  # noqa: N801 - the original's name
         from minionize.slots.warden import Warden
 
         warden = Warden(me.uid, how.slots)  # before any thread, client or file of ours
-        failed = True
         try:
-            code = self._run(me, how, warden)
-            failed = False
+            return self._run(me, how, warden)
         finally:
-            warden.dismiss(sweep=failed)
+            warden.bury()
             self._callback.teardown()
-        return code
 
     def _run(self, me: Identity, how: Options, warden: Warden) -> int:
         from minionize import __version__, events
@@ -179,7 +176,7 @@ class minionizer:  # noqa: N801 - the original's name
                 how,
                 wake,
             )
-            reporter.report(start)
+            minion.report(start)
             return minion.run()
         finally:
             wake.close()

@@ -174,13 +174,14 @@ class Console:
         """Whether nobody reads our standard output any more."""
         return self.out.broken
 
-    def close(self, timeout: float) -> None:
-        """Take the progress line away and write what is left, ``timeout`` seconds at the most."""
+    def close(self, timeout: float) -> bool:
+        """Take the progress line away and write what is left, ``timeout`` seconds at the most; says whether nothing is."""
         if self._line:
             self.progress("")
         end = time.monotonic() + timeout
         for outlet in (self.out, self.err):
             outlet.flush(max(0.0, end - time.monotonic()))
+        return all(outlet.empty or outlet.broken for outlet in (self.out, self.err))
 
 
 def _size(data: bytes | int) -> int:

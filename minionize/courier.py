@@ -66,6 +66,7 @@ class Courier:
         self._waiting = False  # in an exchange that may wait
         self._held: dict[tuple[str, int], Task] = {}
         self._renew_at = 0.0
+        self._empty = False  # the last answer held nothing, and the main thread was told so
         self._answered = False
         self._trouble: float | None = None
         self._done = _thread.allocate_lock()
@@ -153,6 +154,8 @@ class Courier:
         now = time.monotonic()
         if self._renewing or (self._held and now >= self._renew_at):
             self._renew()
+        if self._counting and self._settled:
+            self._exchange()  # the books are to know of it
         if self._counting:
             self._counting = False
             self._post(self._engine.counts())
@@ -169,10 +172,12 @@ class Courier:
         with self._mutex:
             settled, self._settled, self._urgent = self._settled, [], False
         limit = 0 if self._closing else self._want
-        wait = max(0.0, min(self._lease / 3, self._renew_at - time.monotonic() if self._held else 60.0))
         started = time.monotonic()
+        # That there is nothing is said at once; only then do we wait for something.
+        wait = min(self._lease / 3, self._renew_at - started if self._held else self._lease)
+        wait = max(0.0, wait) if limit and self._empty and not self._counting else 0.0
         try:
-            delivery = self._engine.exchange(settled, limit=limit, wait=wait if limit else 0.0)
+            delivery = self._engine.exchange(settled, limit=limit, wait=wait)
         except BaseException:
             with self._mutex:
                 self._settled[:0] = settled
@@ -189,7 +194,10 @@ class Courier:
         self._ok()
         if delivery.tasks or delivery.gone or limit:
             self._post(delivery)
-        if limit and not delivery.tasks and time.monotonic() - started < _PAUSE and not self._settled:
+        news = delivery.tasks or self._settled or self._counting or (limit and not self._empty)
+        if limit:
+            self._empty = not delivery.tasks
+        if limit and not news and time.monotonic() - started < _PAUSE:
             self._bell.acquire(timeout=_PAUSE)
 
     def _renew(self) -> None:
@@ -210,7 +218,7 @@ class Courier:
 
     def _bear(self, error: EngineUnavailable) -> bool:
         """Note an outage; says whether to go on waiting."""
-        now = time.monotonic()
+        now, self._empty = time.monotonic(), False
         if self._trouble is None:
             self._trouble = now
             self._post(Trouble(str(error), now))

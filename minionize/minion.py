@@ -100,7 +100,8 @@ class Minion:
         self._counts: Counts | None = None
         self._done_before: int | None = None
         self._began = self._beat = time.monotonic()
-        self._idle_since: float | None = None
+        self._empty = False  # the queue had nothing for us when it last answered
+        self._idle_since: float | None = None  # since when that is so and nothing runs here
         self._own_due = 0.0  # when the last delay that we set ourselves is over
         self._hold_until = 0.0  # no task is started before: everything failed here so far
         self._listening = True
@@ -305,7 +306,7 @@ class Minion:
         if busy and now < self._deliver_at and len(self._lines) < _CROWD:
             return self._deliver_at
         if self._lines:
-            self._report("".join(self._lines))
+            self.report("".join(self._lines))
             self._lines.clear()
         if self._settlements:
             self._courier.settle(self._settlements, urgent=self._reason is not None)
@@ -313,9 +314,13 @@ class Minion:
         self._deliver_at = now + COMPANY
         return _NEVER
 
-    def _report(self, lines: str) -> None:
+    def report(self, lines: str) -> None:
+        """Record events."""
+        self._guarded(lambda: self._reporter.report(lines))
+
+    def _guarded(self, act: Callable[[], None]) -> None:
         try:
-            self._reporter.report(lines)
+            act()
         except Exception as error:  # noqa: BLE001 - a reporter that fails never fails a task
             if not self._reporter_failed:
                 self._reporter_failed = True
@@ -353,7 +358,8 @@ class Minion:
             elif number in signals.DRAIN:
                 self._leave("drain")
             elif number == signals.SUSPEND:
-                self._suspend()
+                if received.rfind(number) > received.rfind(signals.CONTINUE):  # else we were told to go on since
+                    self._suspend()
             elif number == signals.CONTINUE:
                 self._courier.renew()
         for message in self._courier.messages():
@@ -386,6 +392,7 @@ class Minion:
         elif isinstance(message, Counts):
             self._know(message)
         elif isinstance(message, Trouble):
+            self._empty = False
             self._console.warn(
                 f"{message.text}\n  Waiting for it; what runs goes on." if message.text else "the queue answers again."
             )
@@ -394,20 +401,19 @@ class Minion:
 
     def _receive(self, delivery: Delivery) -> None:
         self._lose(delivery.gone)
+        self._empty = not delivery.tasks
         if delivery.tasks:
-            self._idle_since = None
             if self._reason is None:
                 self._ready.extend(delivery.tasks)
             else:
                 self._settlements += [Nack(task, charge=False) for task in delivery.tasks]
         elif delivery.state == "drain":
             self._leave("drain")
-        elif self._pool.running or self._ready or self._late or self._reason:
-            self._idle_since = None
-        elif delivery.state == "ended" and not self._options.service:
+        elif delivery.state == "ended" and not self._options.service and not self._is_busy():
             self._leave("settled")
-        elif self._idle_since is None:
-            self._idle_since = time.monotonic()
+
+    def _is_busy(self) -> bool:
+        return bool(self._pool.running or self._ready or self._late)
 
     def _lose(self, gone: Sequence[Gone]) -> None:
         """Stop what is no longer ours; where it has ended already, say what became of it."""
@@ -467,18 +473,19 @@ class Minion:
         options = self._options
         if now - self._beat >= events.HEARTBEAT:
             self._beat = now
-            try:
-                self._reporter.beat()
-            except OSError:
-                pass
+            self._guarded(self._reporter.beat)
         due = self._beat + events.HEARTBEAT
         if options.lifetime is not None and self._reason != "signal":
             if self._left() <= 0:
                 self._leave("lifetime", stop=True)
             else:
                 due = min(due, self._began + options.lifetime)
-        if self._idle_since is not None and not (options.wait or options.service or self._reason):
-            until = max(self._idle_since + options.idle_timeout, self._own_due)
+        if not self._empty or self._is_busy() or self._reason:
+            self._idle_since = None
+        elif self._idle_since is None:
+            self._idle_since = now
+        if self._idle_since is not None and not (options.wait or options.service):
+            until = max(self._idle_since, self._own_due) + options.idle_timeout
             if now >= until:
                 self._leave("idle")
             due = min(due, until)
@@ -500,7 +507,7 @@ class Minion:
                 at = slot.start + events.ANNOUNCE
                 if at <= now:
                     slot.announced = True
-                    self._report(events.task_start(slot.epoch, self._me.uid, slot.index, slot.task))
+                    self.report(events.task_start(slot.epoch, self._me.uid, slot.index, slot.task))
                 elif at < due:
                     due = at
         return due
@@ -510,7 +517,9 @@ class Minion:
     def _part(self) -> int:
         """Give back, close, and say what was done; returns the exit code."""
         reason = self._reason or "error"
-        left = not self.tally.started or reason in ("drain", "lifetime", "max_tasks")
+        if not self._pool.running:
+            self._pool.close()
+        left = not self.tally.started or reason in ("drain", "lifetime", "max_tasks", "idle")
         left = left and self._error is None and self._has_work_left()
         closed = self._courier.close(PARTING)
         for message in self._courier.messages():  # what was refused with the last settlements
@@ -525,19 +534,31 @@ class Minion:
         )
         if self._error is not None:
             code = self._code_of_error(self._error)
-        self._report(events.minion_stop(time.time(), self._me.uid, reason, code))
-        self._reporter.close()
+        self.report(events.minion_stop(time.time(), self._me.uid, reason, code))
+        self._guarded(self._reporter.close)
         say = self._console.say if self._error is None else self._console.warn  # an error is heard, quiet or not
         for line in self._progress.last_words(
             reason, self.tally, self._counts, self._error, took=time.monotonic() - self._began, closed=closed
         ):
             say(line)
-        self._console.close(PARTING if reason != "signal" else self._options.grace)
+        return self._see_off(reason, code)
+
+    def _see_off(self, reason: Reason, code: int) -> int:
+        """Wait for the reader of our output, if there is time: one who has not read on is no reason to lose the rest."""
+        grace = {"signal": self._options.grace, "lifetime": PARTING, "error": PARTING}.get(reason, _NEVER)
+        end = time.monotonic() + grace
+        while not self._console.close(min(0.2, grace)) and time.monotonic() < end:
+            received = self._wake.read()
+            stops = [number for number in signals.STOP if number in received]
+            if stops and reason != "signal":
+                return 128 + stops[0]
+            if signals_.SIGINT in stops:
+                break
         return code
 
     def _deliver_lines(self) -> None:
         if self._lines:
-            self._report("".join(self._lines))
+            self.report("".join(self._lines))
             self._lines.clear()
 
     def _has_work_left(self) -> bool:

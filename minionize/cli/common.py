@@ -41,9 +41,18 @@ def parser(prog: str, *, usage: str | None = None, description: str = "", epilog
         usage=usage,
         description=description,
         epilog=epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_formatter,
         allow_abbrev=False,
     )
+
+
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    """Make help as wide as the terminal. Left to itself argparse asks shutil, for every option it is told of."""
+    try:
+        width = os.get_terminal_size(1).columns
+    except (OSError, ValueError):
+        width = 80
+    return argparse.RawDescriptionHelpFormatter(prog, width=max(40, width - 2))
 
 
 def add_settings(to: argparse.ArgumentParser, groups: Iterable[str] | None = None) -> None:

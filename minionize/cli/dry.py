@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, cast
 
-from minionize.errors import BadParam, UsageError
+from minionize import place
+from minionize.errors import BadParam, NoQueue, UsageError
 from minionize.params.template import Template, display
 from minionize.settings import table
 
 if TYPE_CHECKING:
-    from minionize.engines.base import Admin
+    from minionize.engines.base import Admin, Engine
     from minionize.settings import Settings
 
 #: Command lines that are shown, unless all are asked for.

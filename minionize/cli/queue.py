@@ -42,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = common.parser("minion-queue", description="Fill and administer the queue that minions work on.")
-    parser.add_argument("--version", action="version", version=f"minionize {__version__}")
+    parser.add_argument("--version", action="version", version=f"minion-queue {__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", title="verbs", parser_class=common.Parser)
 
     def verb(name: str) -> argparse.ArgumentParser:
@@ -79,13 +79,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def _main(namespace: argparse.Namespace) -> int:
     from minionize.app import open_engine
-    from minionize.settings import load
+    from minionize.settings import load, table
 
     settings = load(common.flags_of(namespace))
     for warning in settings.warnings:
         print(f"minion-queue: {warning}", file=sys.stderr)
     if namespace.verb == "put":
         return _put(namespace, settings)
+    namespace.output = settings[table.OUTPUT]
     engine = open_engine(settings)
     try:
         return _ACTIONS[namespace.verb](engine, namespace)
@@ -145,11 +146,12 @@ def _show(engine: Engine, namespace: argparse.Namespace) -> int:
     entry = _admin(engine, "get").get(namespace.id)
     if entry is None:
         raise UsageError(f"there is no task {namespace.id} in {engine.where}.\n  See them:  minion-queue list")
-    _print_entry(entry)
+    _print_entry(entry, namespace.output)
     return 0
 
 
-def _print_entry(entry: Entry) -> None:
+def _print_entry(entry: Entry, directory: str) -> None:
+    from minionize.slots.output import safe_name
     from minionize.status.safe import safe
 
     rows: list[tuple[str, object]] = [
@@ -166,9 +168,8 @@ def _print_entry(entry: Entry) -> None:
     ]
     if entry.failure:
         rows.append(("failure", f"{safe(entry.failure.reason)}, on {entry.failure.host} {_when(entry.failure.at)}"))
-    directory = os.environ.get("MINION_OUTPUT", "live")
     if directory not in ("live", "grouped", "none"):
-        rows.append(("output", f"{os.path.join(directory, entry.id)}.{entry.delivery}.out and .err"))
+        rows.append(("output", f"{os.path.join(directory, safe_name(entry.id))}.{entry.delivery}.out and .err"))
     for name, value in rows:
         if value is not None:
             print(f"{name:9}{value}")

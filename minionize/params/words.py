@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _NAMED = re.compile(rf"({NAME})=(.*)", re.DOTALL)
-_PLAIN = r"[0-9]{1,99}+(?:\.[0-9]{1,99}+)?+"
+#: No ``(...)?+``: Python before 3.11.5 steps over what such a group had only begun to match (its issue gh-106052).
+_PLAIN = r"[0-9]{1,99}+(?:\.[0-9]{1,99}+)?"
 _RANGE = re.compile(
     # A minus before the low bound is its sign at the start of a word, and a hyphen elsewhere: run-1..3.
     rf"(?<![0-9.])(?<![0-9][eE])(?<![0-9][eE][-+])(?P<low>(?:(?<![^\s=])-)?{_PLAIN})"

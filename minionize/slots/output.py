@@ -10,6 +10,8 @@ import os
 import select
 from typing import TYPE_CHECKING
 
+from minionize.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
@@ -110,19 +112,24 @@ class _Group:
     def take(self, data: bytes) -> None:
         self._data += data
         if len(self._data) > SPOOL:
-            if self._file < 0:
-                self._file = os.open(os.environ.get("TMPDIR") or "/tmp", os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)  # noqa: S108
-            os.write(self._file, self._data)
-            self._data.clear()
+            try:
+                self._spool()
+            except OSError:  # no room for a file: better ungrouped than lost
+                self.end()
+
+    def _spool(self) -> None:
+        if self._file < 0:
+            self._file = os.open(os.environ.get("TMPDIR") or "/tmp", os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)  # noqa: S108
+        while self._data:
+            del self._data[: os.write(self._file, self._data)]
 
     def end(self) -> None:
         if self._file >= 0:
-            os.write(self._file, self._data)
             self._console.write(self._fd, self._file)
             self._file = -1
-        elif self._data:
+        if self._data:
             self._console.write(self._fd, bytes(self._data))
-        self._data.clear()
+            self._data.clear()
 
 
 class Output:
@@ -199,7 +206,8 @@ class Kept(Output):
         self._files: list[tuple[str, int]] = []
 
     def begin(self, task: Task) -> tuple[int, int]:
-        """Make the files."""
+        """Make the files, and the directory again, should somebody have removed it."""
+        os.makedirs(self._directory, exist_ok=True)
         stem = os.path.join(self._directory, f"{safe_name(task.id)}.{task.delivery}{self._suffix}")
         flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
         self._files = [(path, os.open(path, flags, _MODE)) for path in (stem + ".out", stem + ".err")]
@@ -209,12 +217,15 @@ class Kept(Output):
         """Close the files."""
         tail = b""
         for path, fd in self._files:
-            size = os.fstat(fd).st_size
-            if not size:
-                os.unlink(path)
-            elif path.endswith(".err"):
-                tail = os.pread(fd, TAIL, max(0, size - TAIL))
-            os.close(fd)
+            try:
+                size = os.fstat(fd).st_size
+                if size and path.endswith(".err"):
+                    tail = os.pread(fd, TAIL, max(0, size - TAIL))
+                os.close(fd)
+                if not size:
+                    os.unlink(path)
+            except OSError:
+                pass  # its task may have removed it
         self._files = []
         return tail
 
@@ -230,5 +241,8 @@ def make(mode: str, poller: select.epoll, console: Console, suffix: str = "") ->
         return Passed(poller, console, grouped=mode == "grouped")
     if mode == "none":
         return Dropped(poller)
-    os.makedirs(mode, exist_ok=True)
+    try:
+        os.makedirs(mode, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot keep output in {mode}: {error.strerror}.") from error
     return Kept(mode, suffix)

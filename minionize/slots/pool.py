@@ -138,6 +138,7 @@ class Pool:
 
     def _not_started(self, slot: Slot, argv: Sequence[bytes], error: OSError) -> Ended:
         slot.output.end(set())
+        self._scratch.end(slot.stem, slot.task.param)
         self.free.append(slot)
         if error.errno == errno.E2BIG:
             largest = max(map(len, argv))
@@ -147,6 +148,8 @@ class Pool:
             ) from error
         name = argv[0].decode("utf-8", "backslashreplace")
         reason = f"cannot start {name}: {error.strerror}"
+        if error.filename not in (None, argv[0]):
+            reason += f": {os.fsdecode(error.filename)}"
         return Ended(slot.index, slot.task, Ending(error=reason, start=slot.epoch))
 
     # ------------------------------------------------------------------ stop
@@ -228,6 +231,10 @@ class Pool:
         slot.pid = 0
         self.free.append(slot)
         return Ended(slot.index, slot.task, ending)
+
+    def close(self) -> None:
+        """Say that nothing will be started any more; what has been is over."""
+        self._warden.dismiss()
 
     def listen(self, on: bool) -> None:
         """Read what the tasks write, or leave them to wait."""

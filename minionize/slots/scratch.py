@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from minionize.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
@@ -20,8 +22,13 @@ class Scratch:
     """A directory of the minion's own. Every execution has another stem in it: what writes late meets nobody's file."""
 
     def __init__(self, directory: str) -> None:
-        """Make the directory."""
-        os.makedirs(directory, 0o700, exist_ok=True)
+        """Make the directory; raises UsageError where that cannot be done."""
+        try:
+            os.mkdir(directory, 0o700)  # one that is there already is not ours
+        except OSError as error:
+            raise UsageError(
+                f"cannot make the directory {directory}: {error.strerror}.\n  Elsewhere:  TMPDIR=/path"
+            ) from error
         self._prefix = os.fsencode(directory) + b"/"
         self._count = 0
 
@@ -36,8 +43,12 @@ class Scratch:
         else:
             environment[b"MINION_PARAM_FILE"] = stem + _PARAM
             environment.pop(b"MINION_PARAM", None)
-            with open(stem + _PARAM, "wb") as file:
-                file.write(text)
+            try:
+                with open(stem + _PARAM, "wb") as file:
+                    file.write(text)
+            except OSError:
+                _unlink(stem + _PARAM)
+                raise
         return stem
 
     def end(self, stem: bytes, param: str) -> str | None:

@@ -36,13 +36,15 @@ class Warden:
                 os._exit(0)
         os.close(reader)
 
-    def dismiss(self, *, sweep: bool = False) -> None:
-        """Let the warden go: nothing runs any more. With ``sweep`` something may, and is ended."""
+    def dismiss(self) -> None:
+        """Let the warden go: nothing runs any more."""
         try:
-            if not sweep:
-                os.write(self._pipe, b".")
+            os.write(self._pipe, b".")
         except BrokenPipeError:
-            pass  # somebody killed it
+            pass  # somebody ended it
+
+    def bury(self) -> None:
+        """See the warden off. One that was not dismissed ends what still runs, as after a kill -9."""
         os.close(self._pipe)
         os.waitpid(self.pid, 0)
         _remove(self.directory)

@@ -63,7 +63,8 @@ class SqliteEngine(SqliteAdmin):
         self._bell.acquire()
         self._deadline = 0.0
         self._held: dict[int, int] = {}  # what we hold: n -> crashes
-        self._inode = _inode(path)
+        self._file = os.path.abspath(path)
+        self._inode = _inode(self._file)
         self._closed = False
 
     @classmethod
@@ -95,8 +96,7 @@ class SqliteEngine(SqliteAdmin):
 
     def renew(self, held: Sequence[Task]) -> list[Gone]:
         """Prolong our lease; see :meth:`minionize.engines.base.Engine.renew`."""
-        if _inode(self.path) != self._inode:
-            raise NoQueue(f"the queue {self.path} was deleted or replaced under this minion.")
+        self._check_file()
         return self._write(lambda: self._renew(held))
 
     def wake(self) -> None:
@@ -122,7 +122,13 @@ class SqliteEngine(SqliteAdmin):
     # ------------------------------------------------------------------ settle
 
     def _trip_once(self, settled: Sequence[Settlement], limit: int, lost: Sequence[int]) -> Delivery:
+        self._check_file()
         return self._write(lambda: self._trip(settled, limit, lost))
+
+    def _check_file(self) -> None:
+        """Raise NoQueue where what we would write nobody would ever see."""
+        if _inode(self._file) != self._inode:
+            raise NoQueue(f"the queue {self.path} was deleted or replaced under this minion.")
 
     def _trip(self, settled: Sequence[Settlement], limit: int, lost: Sequence[int]) -> Delivery:
         now = self._clock()

@@ -84,7 +84,7 @@ def connect(path: str, *, create: bool, boot: str) -> tuple[sqlite3.Connection, 
         with Translated(path):
             db = _open(path, create=create)
             try:
-                _prepare(db, path, boot)
+                _prepare(db, path, boot, create=create)
             except BaseException:
                 db.close()
                 raise
@@ -116,7 +116,7 @@ def _open(path: str, *, create: bool) -> sqlite3.Connection:
     )
 
 
-def _prepare(db: sqlite3.Connection, path: str, boot: str) -> None:
+def _prepare(db: sqlite3.Connection, path: str, boot: str, *, create: bool) -> None:
     """Check what the file is, make the schema where it is empty, and end the leases of an earlier boot."""
 
     def ask(statement: str, *values: Any) -> Any:
@@ -125,6 +125,8 @@ def _prepare(db: sqlite3.Connection, path: str, boot: str) -> None:
 
     application, version = ask("PRAGMA application_id"), ask("PRAGMA user_version")
     if application == 0 and version == 0 and not ask("SELECT count(*) FROM sqlite_master"):
+        if not create:
+            raise no_queue(path)
         ask("PRAGMA journal_mode = WAL")
         db.executescript(f"BEGIN IMMEDIATE; {_DDL}")
         db.execute("INSERT INTO meta VALUES('uuid', ?), ('boot', ?)", (new_uuid(), boot))
@@ -170,7 +172,7 @@ class Translated:
             raise EngineError(f"the queue {self.path} cannot be written: {words}.") from error
         if code == sqlite3.SQLITE_CANTOPEN:
             raise EngineError(
-                f"cannot open the queue {self.path}: {words}: is its directory there, and yours?"
+                f"cannot open the queue {self.path}: {words}: it and its directory must be there, and yours to write."
             ) from error
         if code == sqlite3.SQLITE_CORRUPT:
             raise EngineError(f"the queue {self.path} is damaged: {words}.") from error

@@ -1,0 +1,1 @@
+"""What minionize costs, beside its peers, in one run: ``python -m bench``. See ``README.rst``."""

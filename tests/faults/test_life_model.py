@@ -1,0 +1,346 @@
+"""The life of a task against a model of it: whatever minions, people and time do in any order, the books agree."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from minionize.engines.memory import MemoryEngine, MemoryQueue
+from minionize.engines.sqlite import SqliteEngine
+from minionize.model import Ack, Bury, Control, Counts, Failure, Identity, Nack, NewTask
+from minionize.testing import FakeClock
+
+LEASE, MAX_CRASHES, ALONE = 60.0, 3, 2
+IDS = [f"task {n}" for n in range(6)]
+MINIONS = ["a", "b", "preemptible"]
+FAILURE = Failure("exit", "exit 1", 1)
+
+
+class Life(SimpleNamespace):
+    """What the model knows of a task on the books: its state, counters, when it is due, and who holds it."""
+
+
+class Queues:
+    """The engines under test, one for each minion, and one that only watches."""
+
+    def __init__(self):
+        self.clock = FakeClock()
+
+    def engine(self, uid):
+        """Join the queue: nobody sees the process of anybody else, so leases decide."""
+        me = Identity(uid, "host", 1, 1, "boot", f"namespace of {uid}", preemptible=uid == "preemptible")
+        return self.join(me)
+
+    def close(self):
+        """Leave nothing behind."""
+
+
+class InMemory(Queues):
+    """Minions that share a queue in memory."""
+
+    def __init__(self):
+        super().__init__()
+        self._queue = MemoryQueue(self.clock)
+
+    def join(self, me):
+        """Make an engine."""
+        return MemoryEngine(self._queue, me, LEASE, MAX_CRASHES)
+
+
+class InFile(Queues):
+    """Minions that share a file."""
+
+    def __init__(self):
+        super().__init__()
+        self._directory = tempfile.mkdtemp(prefix="minionize-life-")
+
+    def join(self, me):
+        """Open the file."""
+        path = os.path.join(self._directory, "queue.db")
+        return SqliteEngine(path, me, lease=LEASE, max_crashes=MAX_CRASHES, create=True, clock=self.clock)
+
+    def close(self):
+        """Delete the file."""
+        shutil.rmtree(self._directory)
+
+
+class LifeOfTasks(RuleBasedStateMachine):
+    """The rules: each does something to the queue and to the model, and compares what the queue says about it."""
+
+    queues: type[Queues]
+
+    @initialize()
+    def open(self):
+        """Begin with an empty queue."""
+        self.where = self.queues()
+        self.clock = self.where.clock
+        self.engines = {uid: self.where.engine(uid) for uid in MINIONS}
+        self.watcher = self.where.engine("watcher")
+        self.tasks = {}  # id -> Life
+        self.held = {uid: {} for uid in MINIONS}  # what each minion believes to hold: id -> Task
+        self.delivered = {}  # id -> deliveries of the task that is on the books
+        self.drained = False
+
+    def teardown(self):
+        """Close all."""
+        if hasattr(self, "where"):
+            for engine in (*self.engines.values(), self.watcher):
+                engine.close()
+            self.where.close()
+
+    # ------------------------------------------------------------------ the model
+
+    def owns(self, uid, id):
+        """Tell whether what a minion believes to hold is its own."""
+        life, task = self.tasks.get(id), self.held[uid][id]
+        return life is not None and life.holder == uid and life.birth == task.birth and life.delivery == task.delivery
+
+    def believed(self, uid):
+        """List what a minion believes to hold, as the engine gave it."""
+        return [task.given for task in self.held[uid].values()]
+
+    def back(self, life, due=None):
+        """Offer a task again."""
+        life.holder = None
+        life.due = self.clock() if due is None else due
+        life.state = "waiting"
+
+    def is_due(self, life):
+        """Tell whether a task may be claimed."""
+        return life.state == "waiting" and life.due <= self.clock()
+
+    def state(self, life):
+        """Say what the books call the state of a task."""
+        return life.state if life.state != "waiting" else "pending" if self.is_due(life) else "delayed"
+
+    # ------------------------------------------------------------------ what people do
+
+    @rule(ids=st.lists(st.sampled_from(IDS), max_size=6))
+    def put(self, ids):
+        """Add tasks, some of them known, some of them twice."""
+        new = [id for id in dict.fromkeys(ids) if id not in self.tasks]
+        known = {}
+        for id in dict.fromkeys(ids):
+            if id in self.tasks:
+                state = self.state(self.tasks[id])
+                known[state] = known.get(state, 0) + 1
+        result = self.watcher.put([NewTask(id, "1") for id in dict.fromkeys(ids)])
+        assert result.added == len(new)
+        assert (result.known or {}) == known
+        for id in new:
+            birth = object()
+            self.tasks[id] = Life(
+                state="waiting", attempt=1, delivery=0, crashes=0, due=-1.0, holder=None, birth=birth, last=None
+            )
+
+    @rule(ids=st.sets(st.sampled_from(IDS)))
+    def retry(self, ids):
+        """Put dead tasks back."""
+        ids = [id for id in sorted(ids) if id in self.tasks]
+        dead = [self.tasks[id] for id in ids if self.tasks[id].state == "dead"]
+        assert self.watcher.retry(ids) == len(dead)
+        for life in dead:
+            life.attempt, life.crashes = 1, 0
+            self.back(life)
+
+    @rule(ids=st.sets(st.sampled_from(IDS)))
+    def release(self, ids):
+        """Take tasks from who holds them; nothing is charged."""
+        ids = [id for id in sorted(ids) if id in self.tasks]
+        leased = [self.tasks[id] for id in ids if self.tasks[id].state == "leased"]
+        assert self.watcher.release(ids) == len(leased)
+        for life in leased:
+            self.back(life)
+
+    @rule(ids=st.sets(st.sampled_from(IDS), max_size=2))
+    def remove(self, ids):
+        """Take tasks off the books."""
+        ids = [id for id in sorted(ids) if id in self.tasks]
+        assert self.watcher.remove(ids) == len(ids)
+        for id in ids:
+            del self.tasks[id]
+
+    @rule()
+    def clear(self):
+        """Take all off the books."""
+        assert self.watcher.remove() == len(self.tasks)
+        self.tasks.clear()
+
+    @rule(drained=st.booleans())
+    def drain(self, drained):
+        """Ask all minions to leave, or take that back."""
+        import time
+
+        self.watcher.control(Control("somebody", time.time()) if drained else None)
+        self.drained = drained
+
+    # ------------------------------------------------------------------ what minions do
+
+    @rule(uid=st.sampled_from(MINIONS), limit=st.integers(1, 4))
+    def claim(self, uid, limit):
+        """Ask for tasks: they are due, and one that crashed twice comes alone to who holds nothing."""
+        mine = [life for life in self.tasks.values() if life.holder == uid]
+        due = {id: life for id, life in self.tasks.items() if self.is_due(life)}
+        delivery = self.engines[uid].exchange(limit=limit)
+        assert delivery.gone == ()
+        assert len({task.id for task in delivery.tasks}) == len(delivery.tasks) <= limit
+        suspects = [life for life in mine if life.crashes >= ALONE]
+        for task in delivery.tasks:
+            assert task.id in due
+            life = due[task.id]
+            life.state, life.holder, life.delivery, life.last = "leased", uid, life.delivery + 1, uid
+            assert (task.attempt, task.delivery, task.crashes) == (life.attempt, life.delivery, life.crashes)
+            self.held[uid][task.id] = SimpleNamespace(given=task, birth=life.birth, delivery=task.delivery)
+            assert life.crashes < ALONE or (len(delivery.tasks) == 1 and not mine)
+        fresh = [life for life in due.values() if life.crashes < ALONE]
+        if self.drained or suspects:
+            assert delivery.tasks == ()
+        elif fresh and mine:
+            assert len(delivery.tasks) == min(limit, len(fresh))
+        elif due:
+            assert delivery.tasks != ()
+        if not delivery.tasks:
+            open = any(life.state in ("waiting", "leased") for life in self.tasks.values())
+            assert delivery.state == ("drain" if self.drained else "open" if open else "ended")
+
+    @rule(uid=st.sampled_from(MINIONS), data=st.data(), again=st.booleans())
+    def settle(self, uid, data, again):
+        """Settle some of what a minion believes to hold: what is not its own any more is refused, and changes nothing."""
+        ids = data.draw(st.sets(st.sampled_from(sorted(self.held[uid]))) if self.held[uid] else st.just(set()))
+        settlements, gone = [], {}
+        for id in sorted(ids):
+            how = data.draw(st.sampled_from(["ack", "nack", "delay", "give back", "bury"]))
+            task = self.held[uid][id].given
+            settlements.append(
+                {
+                    "ack": Ack(task, "42"),
+                    "nack": Nack(task, 0.0, True, FAILURE),
+                    "delay": Nack(task, 30.0, True, FAILURE),
+                    "give back": Nack(task, charge=False),
+                    "bury": Bury(task, FAILURE),
+                }[how]
+            )
+            if not self.owns(uid, id):
+                gone[id] = "lost" if self.is_known(uid, id) else "cancelled"
+                continue
+            life = self.tasks[id]
+            if how in ("ack", "bury"):
+                life.state, life.holder = {"ack": "done", "bury": "dead"}[how], None
+            else:
+                life.attempt += how in ("nack", "delay")
+                self.back(life, self.clock() + 30.0 if how == "delay" else None)
+        engine = self.engines[uid]
+        assert {one.task.id: one.why for one in engine.exchange(settlements).gone} == gone
+        accepted = [one for one in settlements if one.task.id not in gone]
+        if again and accepted:
+            assert engine.exchange(accepted).gone == ()
+        for id in ids:
+            del self.held[uid][id]
+
+    def is_known(self, uid, id):
+        """Tell whether the very task that a minion believes to hold is on the books."""
+        return id in self.tasks and self.tasks[id].birth is self.held[uid][id].birth
+
+    @rule(uid=st.sampled_from(MINIONS), data=st.data())
+    def renew(self, uid, data):
+        """Prolong a lease: what is not named is given back, what is not its own any more is said to be gone."""
+        names = sorted(self.held[uid])
+        kept = data.draw(st.sets(st.sampled_from(names)) if names else st.just(set()))
+        gone = {id: "lost" if self.is_known(uid, id) else "cancelled" for id in kept if not self.owns(uid, id)}
+        for id in names:
+            if id not in kept and self.owns(uid, id):
+                self.back(self.tasks[id])
+        result = self.engines[uid].renew([self.held[uid][id].given for id in sorted(kept)])
+        assert {one.task.id: one.why for one in result} == gone
+        self.held[uid] = {id: task for id, task in self.held[uid].items() if id in kept and id not in gone}
+
+    @rule(uid=st.sampled_from(MINIONS))
+    def leave(self, uid):
+        """Close an engine, which gives back what it holds, and open another one."""
+        self.engines[uid].close()
+        for life in self.tasks.values():
+            if life.holder == uid:
+                self.back(life)
+        self.engines[uid] = self.where.engine(uid)
+        self.held[uid] = {}
+
+    # ------------------------------------------------------------------ what time does
+
+    @rule(seconds=st.sampled_from([1.0, 10.0, 31.0]), asleep=st.sets(st.sampled_from(MINIONS)))
+    def wait(self, seconds, asleep):
+        """Let time go by while all minions renew."""
+        self.clock.advance(seconds)
+        for uid in MINIONS:
+            self.renew_all(uid)
+
+    @precondition(lambda self: any(life.holder for life in self.tasks.values()))
+    @rule(asleep=st.sets(st.sampled_from(MINIONS), min_size=1))
+    def expire(self, asleep):
+        """Let the leases of some minions run out: that is a crash, unless they were expected to vanish."""
+        for _ in range(4):
+            self.clock.advance(LEASE / 3)
+            for uid in set(MINIONS) - asleep:
+                self.renew_all(uid)
+        self.watcher.exchange()
+        for life in self.tasks.values():
+            if life.holder in asleep:
+                life.crashes += life.holder != "preemptible"
+                self.back(life)
+                if life.crashes >= MAX_CRASHES:
+                    life.state = "dead"
+
+    def renew_all(self, uid):
+        """Prolong a lease with all that a minion believes to hold; it forgets what it learns to be gone."""
+        for one in self.engines[uid].renew(self.believed(uid)):
+            assert not self.owns(uid, one.task.id)
+            del self.held[uid][one.task.id]
+        assert all(self.owns(uid, id) for id in self.held[uid])
+
+    # ------------------------------------------------------------------ what always holds
+
+    @invariant()
+    def books_add_up(self):
+        """The counts are those of the model."""
+        if not hasattr(self, "where"):
+            return
+        states = [self.state(life) for life in self.tasks.values()]
+        assert self.watcher.counts() == Counts(*(states.count(name) for name in Counts._fields))
+
+    @invariant()
+    def every_task_is_what_it_should_be(self):
+        """So are the tasks, one by one."""
+        if not hasattr(self, "where"):
+            return
+        listed = {
+            entry.id: (entry.state, entry.attempt, entry.delivery, entry.crashes) for entry in self.watcher.list()
+        }
+        assert listed == {
+            id: (self.state(life), life.attempt, life.delivery, life.crashes) for id, life in self.tasks.items()
+        }
+
+
+@pytest.mark.parametrize("queues", [InMemory, InFile])
+def test_the_books_agree_with_the_model(queues):
+    """Put, claim, settle, renew, expire, retry, release, remove, clear, drain and leave, in any order."""
+
+    class Machine(LifeOfTasks):
+        pass
+
+    Machine.queues = queues
+    Machine.TestCase.settings = settings(
+        max_examples=60,
+        stateful_step_count=40,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    test = Machine.TestCase()
+    test.runTest()
