@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, cast
 
-from minionize import place
 from minionize.errors import BadParam, NoQueue, UsageError
 from minionize.params.template import Template, display
 from minionize.settings import table
 
 if TYPE_CHECKING:
-    from minionize.engines.base import Admin, Engine
+    from collections.abc import Iterator
+
+    from minionize.engines.base import Admin
+    from minionize.model import Entry, NewTask
     from minionize.settings import Settings
 
 #: Command lines that are shown, unless all are asked for.
@@ -21,38 +23,36 @@ SHOWN = 10
 def show_commands(settings: Settings, words: list[str], *, everything: bool) -> int:
     """Print what would be run; returns 2 where a param makes no command line."""
     template = Template(words, enabled=not settings[table.TEMPLATE])
-    engine = _open(settings)
     code = 0
-    try:
-        if "list" not in engine.traits.admin:
-            raise UsageError(f"the queue ({engine.where}) cannot list its params without taking them.")
-        for shown, entry in enumerate(cast("Admin", engine).list("pending")):
-            if shown == SHOWN and not everything:
-                print(f"... {(engine.counts().pending or 0) - SHOWN} more; -v prints all")
-                break
-            try:
-                print(display(template.render(entry.param, 0, entry.id)))
-            except BadParam as error:
-                print(f"# {entry.id}: {error}")
-                code = 2
-    finally:
-        engine.close()
+    for shown, task in enumerate(_pending(settings)):
+        if shown == SHOWN and not everything:
+            print("... and more; -v prints all")
+            break
+        try:
+            print(display(template.render(task.param, 0, task.id)))
+        except BadParam as error:
+            print(f"# {task.id}: {error}")
+            code = 2
     return code
 
 
-def _open(settings: Settings) -> Engine:
-    """Open the queue; a file whose lines no minion has put into one yet is looked at in memory."""
+def _pending(settings: Settings) -> Iterator[Entry | NewTask]:
+    """Give the pending tasks of the queue, or of a file whose lines no minion has put into one yet."""
     from minionize.app import engine_name, open_engine
 
+    path = settings[table.FILE_PATH]
     try:
-        return open_engine(settings)
+        engine = open_engine(settings)
     except NoQueue:
-        path = settings[table.FILE_PATH]
         if engine_name(settings) != "file" or path is None or not os.path.exists(path):
             raise
-        from minionize.engines.memory import MemoryEngine, MemoryQueue
         from minionize.params.source import read_file
 
-        engine = MemoryEngine(MemoryQueue(where=path), place.identity())
-        engine.put(read_file(path, settings[table.FILE_DECODER]))
-        return engine
+        yield from read_file(path, settings[table.FILE_DECODER])
+        return
+    try:
+        if "list" not in engine.traits.admin:
+            raise UsageError(f"the queue ({engine.where}) cannot list its params without taking them.")
+        yield from cast("Admin", engine).list("pending")
+    finally:
+        engine.close()

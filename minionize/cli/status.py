@@ -123,12 +123,8 @@ def _directory(given: str | None, settings: Settings) -> str:
 
 def _books(settings: Settings) -> tuple[Books | None, EngineUnavailable | None]:
     """Read the books of the queue; None where there is no queue, with the error where it does not answer."""
-    if settings[table.ENGINE] == "file":
-        path = settings[table.FILE_PATH]
-        if not path:
-            return None, None  # a queue made of somebody else's standard input cannot be seen from here
-        # A minion would put the file's lines into that queue first: who only looks does not.
-        settings = settings.with_(MINION_ENGINE="sqlite", SQLITE_PATH=f"{path}.queue.db")
+    if settings[table.ENGINE] == "file" and not settings[table.FILE_PATH]:
+        return None, None  # a queue made of somebody else's standard input cannot be seen from here
     from minionize.app import open_engine
     from minionize.status.books import ask
 

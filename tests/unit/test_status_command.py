@@ -166,15 +166,5 @@ def test_looking_at_a_file_of_params_puts_nothing(here, monkeypatch, tmp_path):
     assert main([]) == 5
     (tmp_path / "params.txt").write_text("1\n2\n")
     monkeypatch.setenv("FILE_PATH", "params.txt")
-    seen = []
-
-    def open_engine(settings, me=None, *, create=False):
-        from minionize.settings import table
-
-        seen.append((settings[table.ENGINE], settings[table.SQLITE_PATH], create))
-        raise NoQueue("none yet")
-
-    monkeypatch.setattr(app, "open_engine", open_engine)
     assert main([]) == 5
-    assert seen == [("sqlite", "params.txt.queue.db", False)]
     assert os.listdir(tmp_path) == ["params.txt"]
