@@ -35,6 +35,7 @@ def main() -> int:
         try:
             for name in options.only or _THEMES:
                 _THEMES[name](plan, report)
+                report.end()
         except Failed as error:
             sys.stderr.write(f"\nbench: {error}\n")
             return 1

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
-import sqlite3
-import sys
-import time
 from typing import TYPE_CHECKING, Any
 
-from minionize import __version__, place
+from bench.machine import Others, describe
 
 if TYPE_CHECKING:
     from bench.measure import Spread
     from bench.targets import Target
 
 _COLUMNS = f"{'median':>10}{'min':>10}{'max':>10}{'floor':>9}{'goal':>9}"
+
+#: Share of the CPUs that others may have before figures are doubtful.
+_DISTURBED = 0.05
 
 
 class Report:
@@ -26,15 +24,14 @@ class Report:
         """Say what is measured on what; ``directory`` is where the queues are."""
         self._figures: list[dict[str, Any]] = []
         self._theme = ""
-        self._machine = _machine(directory) | {"quick": quick}
+        self._others = Others()
+        self._machine = describe(directory) | {"quick": quick}
         for name, value in self._machine.items():
             print(f"{name:12}{value}")
-        if self._machine["load"] > 0.5:
-            print("The machine is busy with something else: take the figures as provisional.")
 
     def theme(self, name: str, words: str) -> None:
         """Begin a table."""
-        self._theme = name
+        self._theme, self._others = name, Others()
         print(f"\n{name}: {words}\n{'':52}{_COLUMNS}", flush=True)
 
     def add(self, what: str, spread: Spread, unit: str = "", target: Target | None = None) -> None:
@@ -63,33 +60,21 @@ class Report:
         self._figures.append({"theme": self._theme, "note": words})
         print(f"  {words}", flush=True)
 
+    def end(self) -> None:
+        """End the table, and say whether somebody else made it less than it should be."""
+        share = self._others.share()
+        self._figures.append({"theme": self._theme, "others": share})
+        if share > _DISTURBED:
+            print(
+                f"  Meanwhile other programs took {share:.0%} of the CPUs: take these figures as provisional.",
+                flush=True,
+            )
+
     def save(self, path: str) -> None:
         """Write all of it as JSON."""
         with open(path, "w", encoding="utf-8") as file:
             json.dump({"machine": self._machine, "figures": self._figures}, file, indent=1)
             file.write("\n")
-
-
-def _machine(directory: str) -> dict[str, Any]:
-    return {
-        "date": time.strftime("%Y-%m-%d %H:%M:%S %z"),
-        "minionize": __version__,
-        "python": f"{platform.python_version()} ({sys.executable})",
-        "sqlite": sqlite3.sqlite_version,
-        "kernel": f"{platform.system()} {platform.release()}",
-        "cpu": f"{place.cpus()} x {_cpu()}",
-        "disk": f"{place.filesystem(directory)} ({directory})",
-        "load": round(os.getloadavg()[0] / place.cpus(), 2),
-    }
-
-
-def _cpu() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as lines:
-            names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    except OSError:
-        names = []
-    return names[0] if names else platform.machine()
 
 
 def _number(value: float) -> str:

@@ -41,7 +41,7 @@ CLAIMS_BATCHED = Target(90_000, 170_000)
 WORST = Target(300, 150, "less")
 FAIRNESS = Target(2, 1.5, "less")
 
-#: A million params: seconds, MB on disk, and how many MB of memory the second half of them may cost.
+#: A million params: seconds, MB on disk, and how many MB of memory a second million may cost.
 PUT = Target(4, 2, "less")
 PUT_FILE = Target(50, None, "less")
 PUT_GROWTH = Target(8, None, "less")

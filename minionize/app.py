@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -15,10 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from minionize.callbacks.base import Callback
+    from minionize.console import Console
     from minionize.engines.base import Engine
-    from minionize.minion import Options
+    from minionize.minion import Minion, Options
     from minionize.model import Identity
     from minionize.settings import Settings
+    from minionize.signals import Signals
     from minionize.slots.pool import Pool
     from minionize.slots.warden import Warden
 
@@ -137,26 +140,48 @@ class minionizer:  # noqa: N801 - the original's name
             self._callback.teardown()
 
     def _run(self, me: Identity, how: Options, warden: Warden) -> int:
+        from minionize.signals import Signals
+
+        engine = self._open(me, how.service)  # a signal that comes before this is done ends us, as it does any program
+        wake = Signals()
+        try:
+            minion = self._minion(me, how, engine, warden, wake)
+        except BaseException:
+            engine.close()
+            wake.close()
+            raise
+        try:
+            return minion.run()
+        finally:
+            wake.close()
+
+    def _minion(self, me: Identity, how: Options, engine: Engine, warden: Warden, wake: Signals) -> Minion:
+        """Put a minion together, and record its start."""
         from minionize import __version__, events
         from minionize.console import Console
         from minionize.minion import Minion
         from minionize.reporters.progress import Progress
-        from minionize.signals import Signals
 
         settings, callback = self._settings, self._callback
-        wake = Signals()
-        try:
-            console = Console(wake.notify, quiet=self._quiet)
-            engine = self._open(me, how.service)
-            reporter = plugins.find(
-                "reporter", settings[table.REPORTER], settings.describe(table.REPORTER)
-            ).from_settings(settings, me.uid, console)
-            name = engine_name(settings)
-            start = events.minion_start(
+        console = Console(wake.notify, quiet=self._quiet)
+        found = plugins.find("reporter", settings[table.REPORTER], settings.describe(table.REPORTER))
+        minion = Minion(
+            me,
+            engine,
+            callback,
+            found.from_settings(settings, me.uid, console),
+            console,
+            Progress(time.monotonic(), terminal=console.terminal, quiet=self._quiet, durable=engine.traits.durable),
+            lambda poller: self._pool(poller, console, warden, how, me, engine),
+            how,
+            wake,
+        )
+        minion.report(
+            events.minion_start(
                 time.time(),
                 me.uid,
                 queue=engine.queue,
-                engine=name,
+                engine=engine_name(settings),
                 where=engine.where,
                 host=me.host,
                 pid=me.pid,
@@ -165,41 +190,32 @@ class minionizer:  # noqa: N801 - the original's name
                 slots=how.slots,
                 version=__version__,
             )
-            minion = Minion(
-                me,
-                engine,
-                callback,
-                reporter,
-                console,
-                Progress(time.monotonic(), terminal=console.terminal, quiet=self._quiet, durable=engine.traits.durable),
-                lambda poller: self._pool(poller, console, warden, how, me, engine),
-                how,
-                wake,
-            )
-            minion.report(start)
-            return minion.run()
-        finally:
-            wake.close()
+        )
+        return minion
 
     def _open(self, me: Identity, service: bool) -> Engine:
-        """Open the queue; a service waits until there is one."""
+        """Open the queue; a service says that there is none yet, and waits."""
+        said = self._quiet
         while True:
             try:
                 return open_to_work(self._settings, me)
-            except NoQueue:
+            except NoQueue as error:
                 if not service:
                     raise
+                if not said:
+                    sys.stderr.write(f"minionize: {error}\n  Waiting for it.\n")
+                    said = True
                 time.sleep(SERVICE_PAUSE)
 
     def _pool(
-        self, poller: select.epoll, console: object, warden: Warden, how: Options, me: Identity, engine: Engine
+        self, poller: select.epoll, console: Console, warden: Warden, how: Options, me: Identity, engine: Engine
     ) -> Pool:
         from minionize.slots import output
         from minionize.slots.pool import Pool
 
         suffix = "" if engine.traits.deliveries == "durable" else f".{me.uid}"
         mode = self._settings[table.OUTPUT]
-        outputs = [output.make(mode, poller, console, suffix) for _ in range(how.slots)]  # type: ignore[arg-type]
+        outputs = [output.make(mode, poller, console, suffix) for _ in range(how.slots)]
         environment = {**os.environb, b"MINION_ID": me.uid.encode()}
         return Pool(outputs, poller, warden, environment, timeout=how.timeout, grace=how.grace)
 

@@ -104,6 +104,7 @@ class Minion:
         self._idle_since: float | None = None  # since when that is so and nothing runs here
         self._own_due = 0.0  # when the last delay that we set ourselves is over
         self._hold_until = 0.0  # no task is started before: everything failed here so far
+        self._has_run = False  # any task at all: until then a field that is missing is the command line's fault
         self._listening = True
         self._stopped_children = False
         self._reporter_failed = False
@@ -182,7 +183,7 @@ class Minion:
             launch = self._callback.prepare(task, slot)
             started = self._pool.start(task, launch.argv, launch.environment)
         except MissingField as error:
-            if self.tally.started == 1:
+            if not self._has_run:
                 self._ready.appendleft(task)
                 self._error = error
                 self._leave("error")
@@ -199,6 +200,7 @@ class Minion:
                 slot, task, Ending(error=f"{type(error).__name__}: {error}", start=began, stderr=_trace(error))
             )
         else:
+            self._has_run = True
             if isinstance(started, Ended):
                 self._conclude(started.slot, task, started.ending)
 

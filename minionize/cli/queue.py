@@ -166,16 +166,17 @@ def _print_entry(entry: Entry, directory: str) -> None:
         ("ended", entry.ended and _when(entry.ended)),
         ("result", entry.result and safe(entry.result)),
     ]
-    if entry.failure:
-        rows.append(("failure", f"{safe(entry.failure.reason)}, on {entry.failure.host} {_when(entry.failure.at)}"))
+    failure = None if entry.state == "done" else entry.failure  # what became of an earlier attempt is history
+    if failure:
+        rows.append(("failure", f"{safe(failure.reason)}, on {failure.host} {_when(failure.at)}"))
     if directory not in ("live", "grouped", "none"):
         rows.append(("output", f"{os.path.join(directory, safe_name(entry.id))}.{entry.delivery}.out and .err"))
     for name, value in rows:
         if value is not None:
             print(f"{name:9}{value}")
-    if entry.failure and entry.failure.stderr:
+    if failure and failure.stderr:
         print("stderr")
-        for line in entry.failure.stderr.splitlines():
+        for line in failure.stderr.splitlines():
             print(f"  {safe(line)}")
 
 

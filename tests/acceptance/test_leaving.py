@@ -98,7 +98,7 @@ def test_a_drain_of_the_whole_queue(here):
 def test_a_task_that_usually_takes_longer_than_is_left(here):
     """It is not begun: the minion leaves early, with 99."""
     here.put("a", "b")
-    done = here.minionize("--lifetime", "2s", here.script("run", "echo $1 >> begun; sleep 1.2"))
+    done = here.minionize("--lifetime", "1.2s", here.script("run", "echo $1 >> begun; sleep 0.7"))
     assert done.code == 99
     assert here.lines("begun") == ["a"]
     assert here.books() == {"pending": 1, "done": 1}
@@ -294,7 +294,7 @@ def test_a_service_waits_for_its_queue_and_stays(here):
     here.put("a")
     here.wait_for_lines("ran")
     here.put("b")
-    here.wait_for_lines("ran", 2)
+    until(lambda: here.outcomes() == ["done", "done"], "both are done")
     service.signal(signal.SIGTERM)
     assert service.wait().code == 143
     assert here.books() == {"done": 2}

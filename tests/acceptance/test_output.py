@@ -50,7 +50,9 @@ def test_lines_of_four_slots_are_never_torn(here):
 def test_grouped_output_stands_together(here):
     """All of a task at its end, small or large, on both streams."""
     here.put("1..8")
-    both = here.script("both", f'{CHATTER}; [ $1 != 3 ] || head -c 300000 /dev/zero | tr "\\0" x; echo; echo error $1 >&2')
+    both = here.script(
+        "both", f'{CHATTER}; [ $1 != 3 ] || head -c 300000 /dev/zero | tr "\\0" x; echo; echo error $1 >&2'
+    )
     done = here.minionize("-q", "-j", "4", "--output", "grouped", both)
     tasks = [line.split()[1] for line in done.out.splitlines() if line.startswith("task")]
     assert [task for n, task in enumerate(tasks) if n == 0 or task != tasks[n - 1]] == list(dict.fromkeys(tasks))

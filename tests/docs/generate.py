@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from minionize import plugins
 from minionize.engines.memory import MemoryEngine, MemoryQueue
 from minionize.place import identity
 from minionize.settings.document import settings_table
-
-if TYPE_CHECKING:
-    from minionize.model import Traits
 
 README = Path(__file__).parents[2] / "README.rst"
 

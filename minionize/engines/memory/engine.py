@@ -77,10 +77,11 @@ class MemoryEngine(MemoryAdmin):
         with books.lock:
             self._check_open()
             books.reclaim(session, self._max_crashes)
-            named = {task.handle for task in held if self._holds(task)}
+            ours = [self._holds(task) for task in held]  # a lost delivery of a task that we hold again is not
+            named = {task.handle for task, is_ours in zip(held, ours, strict=True) if is_ours}
             for serial in session.held.keys() - named:
                 books.give_back(session.held[serial])
-            gone = [Gone(task, self._why(task)) for task in held if task.handle not in named]
+            gone = [Gone(task, self._why(task)) for task, is_ours in zip(held, ours, strict=True) if not is_ours]
             session.cancelled.intersection_update([task.handle for task in held])
             session.deadline = books.clock() + self._lease
         return gone
