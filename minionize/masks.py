@@ -8,12 +8,12 @@ import re
 MASK = "***"
 
 # Greedy up to the last @ of the word: a password may hold an @ or a slash that its user forgot to quote.
-_PASSWORD = re.compile(r"(://[^\s:/?#@\"']*:)[^\s\"']*@")
-_PARAMETER = re.compile(r"([?&;](?:password|passwd|pwd|token|secret|api_?key|access_?key)=)[^&;#\s\"']*", re.IGNORECASE)
+_IN_ADDRESS = r"(://[^\s:/?#@\"']*:)[^\s\"']*@"
+_IN_QUERY = r"(?i)([?&;](?:password|passwd|pwd|token|secret|api_?key|access_?key)=)[^&;#\s\"']*"
 
 
 def mask(text: str) -> str:
     """Hide the passwords of URLs: ``redis://user:secret@host`` becomes ``redis://user:***@host``."""
     if "://" not in text:
         return text
-    return _PARAMETER.sub(rf"\g<1>{MASK}", _PASSWORD.sub(rf"\g<1>{MASK}@", text))
+    return re.sub(_IN_QUERY, rf"\g<1>{MASK}", re.sub(_IN_ADDRESS, rf"\g<1>{MASK}@", text))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from minionize import __version__
 from minionize.cli import common
@@ -97,5 +98,12 @@ def _run(settings: Settings, words: list[str], *, quiet: bool) -> int:
     return minionizer(Command(words, template=not settings[table.TEMPLATE]), settings, quiet=quiet).run()
 
 
+def command() -> NoReturn:
+    """Run the command as a process of its own, and end that at once: taking an interpreter down in order costs 7 ms."""
+    code = main()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    command()

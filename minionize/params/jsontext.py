@@ -22,8 +22,8 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _BLANK = re.compile(r"[ \t\r\n]")
 # The fields of an object without escapes, lists or objects in it: what nearly every object param is.
 _FIELDS = re.compile(r'"([^"]*)":("[^"]*"|[^,}]+)').findall
-_STRING_OR_BLANK = re.compile(r'("(?:[^"\\]++|\\.)*+")|[ \t\r\n]+')
-_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+"|[][{}]')
+_STRING_OR_BLANK = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*")|[ \t\r\n]+')
+_STRING_OR_BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[][{}]')
 
 
 class Number(str):

@@ -28,7 +28,7 @@ _MARK = re.compile(
 )
 _QUOTING = re.compile(r"""['"\\]""")
 _SPLIT = re.compile(r"[^ \t\r\n]+").findall
-_SHELL_SAFE = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
+_SHELL_SAFE = r"[A-Za-z0-9_@%+=:,./-]+"
 _ENCODING = sys.getfilesystemencoding()
 #: The names that the minion fills in where the param has no such field.
 _OURS = frozenset(("slot", "id"))
@@ -228,7 +228,7 @@ def _split(text: str) -> list[str]:
 
 
 def _show(word: str) -> str:
-    if _SHELL_SAFE.fullmatch(word):
+    if re.fullmatch(_SHELL_SAFE, word):
         return word
     if word.isprintable():
         return "'" + word.replace("'", "'\\''") + "'"

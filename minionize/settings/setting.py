@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|min|[smhd]))+\Z")
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|min|[smhd])")
+_DURATION = r"(?:\d+(?:\.\d+)?(?:ms|min|[smhd]))+"
+_PART = r"(\d+(?:\.\d+)?)(ms|min|[smhd])"
 
 
 class Kind(NamedTuple, Generic[T]):
@@ -57,9 +57,9 @@ def duration(text: str) -> float:
     """Read ``90``, ``90s``, ``1.5h`` or ``1h30m`` as seconds."""
     if re.fullmatch(r"\d+(\.\d+)?", text):
         return float(text)
-    if not _DURATION.match(text):
+    if not re.fullmatch(_DURATION, text):
         raise ValueError(text)
-    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+    return sum(float(number) * _UNITS[unit] for number, unit in re.findall(_PART, text))
 
 
 def words(seconds: float) -> str:

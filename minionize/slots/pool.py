@@ -217,16 +217,17 @@ class Pool:
         code = os.waitstatus_to_exitcode(status)
         tail = slot.output.end({fd for fd, _ in self._poller.poll(0)})
         failed = code != 0 or slot.stopped
-        ending = Ending(
-            exit=code if code >= 0 else None,
-            signal=-code if code < 0 else None,
-            stopped=slot.stopped,
-            start=slot.epoch,
-            took=took,
-            cpu=usage.ru_utime + usage.ru_stime,
-            rss=usage.ru_maxrss * 1024,
-            stderr=tail.decode("utf-8", "replace") if failed else "",
-            result=self._scratch.end(slot.stem, slot.task.param),
+        ending = Ending(  # by position: this is done for every task
+            code if code >= 0 else None,
+            -code if code < 0 else None,
+            "",
+            slot.stopped,
+            slot.epoch,
+            took,
+            usage.ru_utime + usage.ru_stime,
+            usage.ru_maxrss * 1024,
+            tail.decode("utf-8", "replace") if failed else "",
+            self._scratch.end(slot.stem, slot.task.param),
         )
         slot.pid = 0
         self.free.append(slot)

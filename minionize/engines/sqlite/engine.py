@@ -138,7 +138,7 @@ class SqliteEngine(SqliteAdmin):
         moved = self._moves
         waiting, leased, fresh = stock[0] + moved[WAITING], stock[1] + moved[LEASED], stock[2] + moved[FRESH]
         drained = drain_at is not None and time.time() - drain_at <= DRAIN_MEMORY
-        if limit and not drained:
+        if limit and not drained and (waiting or fresh):
             tasks = self._claim(limit, now, waiting > 0, stock[3] if fresh else None)
             if tasks:
                 return Delivery(tasks, gone)

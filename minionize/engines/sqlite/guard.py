@@ -20,7 +20,8 @@ class Guard:
     """A lock that is waited for in turn, but not for ever.
 
     A blocking ``flock`` cannot be given a time limit, so where it is contended a helper thread waits for it. A helper
-    that got it too late hands it back, or to whoever asks next.
+    that got it too late hands it back, or to whoever asks next. Who had to wait goes to the end of the line the next
+    time too, instead of snatching the lock from those it has just woken.
     """
 
     def __init__(self, path: str, patience: float = PATIENCE) -> None:
@@ -28,21 +29,22 @@ class Guard:
         self._path, self._patience = path, patience
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         self._mutex = _thread.allocate_lock()
-        self._granted = _thread.allocate_lock()
+        self._asked, self._granted = _thread.allocate_lock(), _thread.allocate_lock()
+        self._asked.acquire()
         self._granted.acquire()
-        self._waiting = self._wanted = False
+        self._has_helper = self._contended = self._waiting = self._wanted = False
 
     def acquire(self) -> None:
         """Take the lock; raises EngineUnavailable, naming who holds it, when that takes too long."""
         with self._mutex:
             if not self._waiting:
-                try:
-                    fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    self._waiting = True
-                    _thread.start_new_thread(self._wait, ())
-                else:
+                if not self._contended and self._try():
                     return
+                self._waiting = True
+                if not self._has_helper:
+                    self._has_helper = True
+                    _thread.start_new_thread(self._help, ())
+                self._asked.release()
             self._wanted = True
         if self._granted.acquire(timeout=self._patience):
             return
@@ -51,6 +53,13 @@ class Guard:
                 return
             self._wanted = False
         raise EngineUnavailable(self._complaint())
+
+    def _try(self) -> bool:
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     def release(self) -> None:
         """Let the next one in."""
@@ -62,16 +71,25 @@ class Guard:
             if not self._waiting and self._fd >= 0:
                 os.close(self._fd)
                 self._fd = -1
+                if self._has_helper:
+                    self._asked.release()
 
-    def _wait(self) -> None:
-        fcntl.flock(self._fd, fcntl.LOCK_EX)
-        with self._mutex:
-            self._waiting = False
-            if self._wanted:
-                self._wanted = False
-                self._granted.release()
-            else:
-                fcntl.flock(self._fd, fcntl.LOCK_UN)
+    def _help(self) -> None:
+        """Wait for the lock whenever that is asked, until the file is closed."""
+        while True:
+            self._asked.acquire()
+            if self._fd < 0:
+                return
+            self._contended = not self._try()
+            if self._contended:
+                fcntl.flock(self._fd, fcntl.LOCK_EX)
+            with self._mutex:
+                self._waiting = False
+                if self._wanted:
+                    self._wanted = False
+                    self._granted.release()
+                else:
+                    fcntl.flock(self._fd, fcntl.LOCK_UN)
 
     def _complaint(self) -> str:
         pid = holder(self._fd)
