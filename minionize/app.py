@@ -128,15 +128,17 @@ class minionizer:  # noqa: N801 - the original's name
         settings = self._settings
         preemptible = settings[table.PREEMPTIBLE]
         me = place.identity(None, preemptible=place.best_effort(os.environ) if preemptible is None else preemptible)
-        self._callback.setup()
         how = options(settings)
         from minionize.slots.warden import Warden
 
-        warden = Warden(me.uid, how.slots)  # before any thread, client or file of ours
+        self._callback.setup()
         try:
-            return self._run(me, how, warden)
+            warden = Warden(me.uid, how.slots)  # before any thread, client or file of ours
+            try:
+                return self._run(me, how, warden)
+            finally:
+                warden.bury()
         finally:
-            warden.bury()
             self._callback.teardown()
 
     def _run(self, me: Identity, how: Options, warden: Warden) -> int:
@@ -176,7 +178,7 @@ class minionizer:  # noqa: N801 - the original's name
             how,
             wake,
         )
-        minion.report(
+        minion.record(
             events.minion_start(
                 time.time(),
                 me.uid,

@@ -69,7 +69,7 @@ class Outlet:
         """Wait until all was written, ``timeout`` seconds at the most."""
         end = time.monotonic() + timeout
         while not self.empty and not self.broken and time.monotonic() < end:
-            time.sleep(0.001)
+            time.sleep(0.002)
 
     def _run(self) -> None:
         while True:
@@ -78,10 +78,14 @@ class Outlet:
                 with self._lock:
                     batch = self._take()
                 size = sum(map(_size, batch))
-                if not self.broken:
+                if self.broken:
+                    for file in batch:
+                        if isinstance(file, int):
+                            os.close(file)
+                else:
                     self._write(batch)
-                was_full = self.full
                 with self._lock:
+                    was_full = self.full
                     self._size -= size
                 if was_full and not self.full:
                     self._relieved()
@@ -185,7 +189,7 @@ class Console:
 
 
 def _size(data: bytes | int) -> int:
-    return 1 if isinstance(data, int) else len(data)
+    return LIMIT // 16 if isinstance(data, int) else len(data)  # open files are dearer than bytes
 
 
 def _same_file(one: int, other: int) -> bool:

@@ -28,9 +28,10 @@ _PAUSE = 0.25
 
 
 class Renewed(NamedTuple):
-    """Our leases were just prolonged; ``gone`` is what we had lost."""
+    """Our leases were just prolonged; ``gone`` is what we had lost, ``asked``: this answers :meth:`Courier.renew`."""
 
     gone: tuple[Gone, ...]
+    asked: bool
 
 
 class Trouble(NamedTuple):
@@ -64,6 +65,7 @@ class Courier:
         self._urgent = self._closing = self._counting = self._renewing = False
         self._want = 0
         self._waiting = False  # in an exchange that may wait
+        self._carrying = False  # settlements are on their way
         self._held: dict[tuple[str, int], Task] = {}
         self._renew_at = 0.0
         self._empty = False  # the last answer held nothing, and the main thread was told so
@@ -102,13 +104,21 @@ class Courier:
         self._renewing = True
         self._ring()
 
+    @property
+    def busy(self) -> bool:
+        """Whether the engine has not taken all settlements yet."""
+        return bool(self._settled) or self._carrying
+
     def messages(self) -> Iterable[Message]:
         """Take the messages that have come."""
         while self._inbox:
             yield self._inbox.popleft()
 
     def close(self, timeout: float) -> bool:
-        """Send what is left, give back what is held and close the engine; says whether that was done in time."""
+        """Send what is left, give back what is held and close the engine; says whether that was done in time.
+
+        The last message is the books as they were just before that, if they could be read.
+        """
         self._closing = True
         self._want = 0
         self._ring()
@@ -136,6 +146,7 @@ class Courier:
                         return
                     self._bell.acquire(timeout=delay)
                     delay = min(delay * 2, _RETRY[1])
+            self._post(self._engine.counts())
         except BaseException as error:  # noqa: BLE001 - whatever it is, the main thread must hear of it
             self._post(Broken(error))
         finally:
@@ -145,7 +156,7 @@ class Courier:
         try:
             self._engine.close()
         except EngineError:
-            pass
+            pass  # what is held comes back when the lease ends
         finally:
             self._done.release()
 
@@ -171,16 +182,19 @@ class Courier:
         self._waiting = True  # before we look: who changes something after that wakes the engine
         with self._mutex:
             settled, self._settled, self._urgent = self._settled, [], False
+            self._carrying = bool(settled)
         limit = 0 if self._closing else self._want
         started = time.monotonic()
         # That there is nothing is said at once; only then do we wait for something.
         wait = min(self._lease / 3, self._renew_at - started if self._held else self._lease)
-        wait = max(0.0, wait) if limit and self._empty and not self._counting else 0.0
+        urgent = self._counting or self._renewing or not self._empty
+        wait = max(0.0, wait) if limit and not urgent else 0.0
         try:
             delivery = self._engine.exchange(settled, limit=limit, wait=wait)
         except BaseException:
             with self._mutex:
                 self._settled[:0] = settled
+                self._carrying = False
             raise
         finally:
             self._waiting = False
@@ -192,8 +206,11 @@ class Courier:
                 self._renew_at = started + self._lease / 3
             self._held.update({(task.id, task.delivery): task for task in delivery.tasks})
         self._ok()
+        self._carrying = False
         if delivery.tasks or delivery.gone or limit:
             self._post(delivery)
+        elif settled:
+            self._notify()  # who waits for us to be done looks again
         news = delivery.tasks or self._settled or self._counting or (limit and not self._empty)
         if limit:
             self._empty = not delivery.tasks
@@ -201,14 +218,18 @@ class Courier:
             self._bell.acquire(timeout=_PAUSE)
 
     def _renew(self) -> None:
-        self._renewing = False
         started = time.monotonic()
-        gone = tuple(self._engine.renew(list(self._held.values())))
+        asked, self._renewing = self._renewing, False
+        try:
+            gone = tuple(self._engine.renew(list(self._held.values())))
+        except BaseException:
+            self._renewing |= asked
+            raise
         self._renew_at = started + self._lease / 3
         for one in gone:
             self._held.pop((one.task.id, one.task.delivery), None)
         self._ok()
-        self._post(Renewed(gone))
+        self._post(Renewed(gone, asked))
 
     def _ok(self) -> None:
         self._answered = True

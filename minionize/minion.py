@@ -6,6 +6,7 @@ none of them waits for the engine or for a reader of our output.
 
 from __future__ import annotations
 
+import os
 import select
 import signal as signals_
 import time
@@ -15,20 +16,20 @@ from typing import TYPE_CHECKING, NamedTuple
 from minionize import events, policy, signals
 from minionize.courier import Broken, Courier, Renewed, Trouble
 from minionize.errors import BadParam, CommandNotFound, Dead, EngineUnavailable, Interrupted, MinionizeError, Retry
-from minionize.model import Bury, Counts, Delivery, Failure, Nack
+from minionize.model import Bury, Counts, Delivery
+from minionize.outcomes import Outcomes, trace
 from minionize.params.template import MissingField
-from minionize.policy import Ending, Verdict
-from minionize.slots.pool import Ended, Pool
-from minionize.tally import Tally
+from minionize.policy import Ending
+from minionize.slots.pool import Ended, HostTrouble, Pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from minionize.callbacks.base import Callback
+    from minionize.callbacks.base import Callback, Launch
     from minionize.console import Console
     from minionize.engines.base import Engine
-    from minionize.model import Gone, Identity, Settlement, Task
-    from minionize.policy import Reason, Rules
+    from minionize.model import Gone, Identity, Task
+    from minionize.policy import Reason, Rules, Verdict
     from minionize.reporters.base import Reporter
     from minionize.reporters.progress import Progress
 
@@ -42,8 +43,8 @@ PARTING = 5.0
 #: Seconds, and executions, that an event and its settlement wait for company while there is more to run.
 COMPANY, _CROWD = 0.02, 64
 _NEVER = float("inf")
-#: Endings remembered in case their settlement is refused.
-_REMEMBERED = 1024
+#: Seconds that tasks wait here while all slots are busy: then others may have them.
+HOARD = 1.0
 
 
 class Options(NamedTuple):
@@ -82,34 +83,35 @@ class Minion:
         wake: signals.Signals,
     ) -> None:
         """Put the parts together; :meth:`run` starts them."""
-        self._me, self._engine, self._callback, self._reporter = me, engine, callback, reporter
+        self._me, self._engine, self._callback = me, engine, callback
         self._console, self._progress, self._options, self._wake = console, progress, options, wake
         self._poller = select.epoll()
         self._pool = pool(self._poller)
         self._poller.register(wake.reader, select.EPOLLIN)
-        self.tally = Tally()
+        self._outcomes = Outcomes(me, callback, reporter, console, options.rules, lifetime=options.lifetime)
+        self.tally = self._outcomes.tally
         self._ready: deque[Task] = deque()
         self._late: deque[tuple[float, Ended]] = deque()
-        self._lines: list[str] = []
         self._deliver_at = 0.0  # when what ended is recorded and settled at the latest
-        self._settlements: list[Settlement] = []
-        self._remembered: dict[tuple[str, int], tuple[int, Ending, Verdict]] = {}
         self._reason: Reason | None = None
         self._signal = 0
         self._error: BaseException | None = None
         self._counts: Counts | None = None
         self._done_before: int | None = None
-        self._began = self._beat = time.monotonic()
+        self._began = self._beat = self._moved = time.monotonic()  # moved: when a task last began or ended
         self._empty = False  # the queue had nothing for us when it last answered
         self._idle_since: float | None = None  # since when that is so and nothing runs here
-        self._own_due = 0.0  # when the last delay that we set ourselves is over
         self._hold_until = 0.0  # no task is started before: everything failed here so far
+        self._troubles = 0  # starts in a row that failed by this host's fault
         self._has_run = False  # any task at all: until then a field that is missing is the command line's fault
         self._listening = True
-        self._stopped_children = False
-        self._reporter_failed = False
+        self._suspended = False
 
     # ------------------------------------------------------------------ life
+
+    def record(self, line: str) -> None:
+        """Record an event that is not about a task."""
+        self._outcomes.report(line)
 
     def run(self) -> int:
         """Work until there is a reason to leave; returns the exit code."""
@@ -132,21 +134,29 @@ class Minion:
         return code
 
     def _finished(self) -> bool:
-        return self._reason is not None and not self._pool.running and not self._late and not self._settlements
+        """Whether there is nothing left to do but to leave; finished work waits for a queue that does not answer."""
+        if self._reason is None or self._is_busy() or self._outcomes:
+            return False
+        return policy.RANKS[self._reason] >= policy.HURRIED or not self._courier.busy
+
+    def _is_busy(self) -> bool:
+        return bool(self._pool.running or self._ready or self._late)
 
     def _leave(self, reason: Reason, *, stop: bool = False, signal: int = 0) -> None:
         """Take no more, give back what has not begun; with ``stop``, end what runs."""
-        harder = stop and self._reason not in ("signal", "engine_lost", "output", "error")
-        if self._reason is None or harder:
+        if self._reason is None or policy.RANKS[reason] > policy.RANKS[self._reason]:
             self._reason, self._signal = reason, signal
-        self._settlements += [Nack(task, charge=False) for task in self._ready]
-        self._ready.clear()
+        self._give_back()
         if stop:
             for slot in self._pool.running.values():
                 self._pool.stop(slot, "leaving")
             while self._late:
                 _, ended = self._late.popleft()
                 self._conclude(ended.slot, ended.task, ended.ending._replace(stopped="leaving"))
+
+    def _give_back(self) -> None:
+        self._outcomes.give_back(self._ready)
+        self._ready.clear()
 
     # ------------------------------------------------------------------ start
 
@@ -173,166 +183,101 @@ class Minion:
         return float("inf") if lifetime is None else self._began + lifetime - time.monotonic()
 
     def _start(self, task: Task) -> None:
-        slot = self._pool.free[-1].index
+        slot, began = self._pool.free[-1].index, time.time()
+        self._moved = time.monotonic()
         self.tally.started += 1
-        began = time.time()
-        if task.error:
-            self._conclude(slot, task, Ending(error=task.error, start=began), unreadable=True)
-            return
+        instruction: Retry | Dead | Interrupted | None = None
         try:
-            launch = self._callback.prepare(task, slot)
+            launch = self._prepare(task, slot)
             started = self._pool.start(task, launch.argv, launch.environment)
         except MissingField as error:
             if not self._has_run:
-                self._ready.appendleft(task)
-                self._error = error
-                self._leave("error")
-            else:
-                self._conclude(slot, task, Ending(error=str(error), start=began), unreadable=True)
+                self._refuse_command(task, error)
+                return
+            self._fail(self._outcomes.unreadable(slot, task, str(error), began))
+            return
         except BadParam as error:
-            self._conclude(slot, task, Ending(error=str(error), start=began), unreadable=True)
-        except (Retry, Dead, Interrupted) as instruction:
-            self._conclude(slot, task, Ending(error=str(instruction), start=began), instruction)
+            self._fail(self._outcomes.unreadable(slot, task, str(error), began))
+            return
+        except HostTrouble as trouble:
+            instruction, ending = trouble, Ending(error=str(trouble), start=began)
+            self._hold(trouble)
+        except (Retry, Dead, Interrupted) as raised:
+            instruction, ending = raised, Ending(error=str(raised), start=began)
         except (CommandNotFound, OSError) as error:
-            self._conclude(slot, task, Ending(error=str(error).partition("   ")[0], start=began))
-        except Exception as error:  # noqa: BLE001 - a user's to_cmd may raise anything: it is a failure of its task
-            self._conclude(
-                slot, task, Ending(error=f"{type(error).__name__}: {error}", start=began, stderr=_trace(error))
-            )
+            ending = Ending(error=str(error).partition("   ")[0], start=began)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a user's code raises is its task's failure
+            ending = Ending(error=f"{type(error).__name__}: {error}", start=began, stderr=trace(error))
         else:
-            self._has_run = True
-            if isinstance(started, Ended):
-                self._conclude(started.slot, task, started.ending)
+            self._has_run, self._troubles = True, 0
+            if not isinstance(started, Ended):
+                return
+            ending = started.ending
+        self._conclude(slot, task, ending, instruction)
+
+    def _prepare(self, task: Task, slot: int) -> Launch:
+        if task.error:
+            raise BadParam(task.error)
+        return self._callback.prepare(task, slot)
+
+    def _refuse_command(self, task: Task, error: MissingField) -> None:
+        self._ready.appendleft(task)
+        self._error = error
+        self._leave("error")
+
+    def _hold(self, trouble: HostTrouble) -> None:
+        """Start nothing for a while, a little longer each time: this host cannot, whatever the task."""
+        self._troubles += 1
+        self._hold_until = time.monotonic() + min(5.0, 0.1 * 2.0 ** min(self._troubles, 10))
+        if self._troubles == 1:
+            self._console.warn(f"{trouble}. Trying again.")
 
     # ------------------------------------------------------------------ end
 
     def _reap(self) -> None:
         for ended in self._pool.reap():
+            self._moved = time.monotonic()
             if self._options.supervised and self._reason != "signal" and _may_be_a_stop(ended.ending):
-                self._late.append((time.monotonic() + LATE, ended))
+                self._late.append((self._moved + LATE, ended))
             else:
                 self._conclude(ended.slot, ended.task, ended.ending)
 
     def _conclude(
-        self,
-        slot: int,
-        task: Task,
-        ending: Ending,
-        instruction: Retry | Dead | Interrupted | None = None,
-        *,
-        unreadable: bool = False,
+        self, slot: int, task: Task, ending: Ending, instruction: Retry | Dead | Interrupted | None = None
     ) -> None:
-        """Judge an execution, and note its event and its settlement."""
-        if instruction is None and not ending.stopped and not unreadable and not ending.error:
-            try:
-                self._callback.conclude(task, ending)
-            except (Retry, Dead, Interrupted) as raised:
-                instruction = raised
-            except Exception as error:  # noqa: BLE001 - as in to_cmd: a failure of its task
-                what = f"{type(error).__name__}: {error}"
-                ending = ending._replace(exit=None, signal=None, error=what, stderr=_trace(error))
-        verdict = self._judge(task, ending, instruction, unreadable=unreadable)
-        settlement, failure = verdict.settlement, verdict.failure
-        dead = isinstance(settlement, Bury)
-        retry_in = settlement.delay if isinstance(settlement, Nack) else None
-        self.tally.ended(verdict, ending.took, dead=dead)
-        self._lines.append(
-            events.task_end(
-                time.time(),
-                self._me.uid,
-                slot,
-                task,
-                start=ending.start,
-                outcome=verdict.outcome,
-                took=ending.took,
-                exit=ending.exit,
-                signal=ending.signal,
-                reason=failure.reason if failure else "",
-                stderr=ending.stderr if failure else "",
-                retry_in=retry_in,
-                dead=dead,
-                result=ending.result,
-                cpu=ending.cpu,
-                rss=ending.rss,
-            )
-        )
-        if settlement is not None:
-            self._settlements.append(settlement)
-            self._remember(slot, task, ending, verdict)
-        if retry_in:
-            self._own_due = max(self._own_due, time.monotonic() + retry_in)
+        verdict = self._outcomes.conclude(slot, task, ending, instruction)
         if verdict.outcome != "done":
-            self._after_failure(dead=dead)
+            self._fail(verdict)
 
-    def _judge(
-        self, task: Task, ending: Ending, instruction: Retry | Dead | Interrupted | None, *, unreadable: bool
-    ) -> Verdict:
-        if unreadable:
-            self._console.warn(f"dead: {ending.error}")
-            verdict = Verdict("failed", Bury(task, Failure("param", ending.error)), Failure("param", ending.error))
-        elif instruction is not None:
-            verdict = policy.obey(task, ending, instruction, self._options.rules)
-        else:
-            if ending.stopped == "leaving" and self._fits_no_lifetime(ending):
-                ending = ending._replace(stopped="lifetime")
-            verdict = policy.judge(task, ending, self._options.rules)
-        if verdict.failure is None or verdict.settlement is None:
-            return verdict
-        failure = verdict.failure._replace(minion=self._me.uid, host=self._me.host, at=time.time())
-        return verdict._replace(failure=failure, settlement=verdict.settlement._replace(failure=failure))  # type: ignore[call-arg]
-
-    def _fits_no_lifetime(self, ending: Ending) -> bool:
-        lifetime = self._options.lifetime
-        return lifetime is not None and ending.took >= policy.WHOLE_LIFETIME * lifetime
-
-    def _remember(self, slot: int, task: Task, ending: Ending, verdict: Verdict) -> None:
-        self._remembered[(task.id, task.delivery)] = (slot, ending, verdict)
-        if len(self._remembered) > _REMEMBERED:
-            del self._remembered[next(iter(self._remembered))]
-
-    def _after_failure(self, *, dead: bool) -> None:
+    def _fail(self, verdict: Verdict) -> None:
+        """Think about leaving, or about slowing down, after what was not done."""
         tally, options = self.tally, self._options
-        if dead and options.halt and tally.dead >= options.halt:
+        if isinstance(verdict.settlement, Bury) and options.halt and tally.dead >= options.halt:
             self._leave("halt")
         if tally.done == 0 and tally.row and options.bad_host:
-            self._hold_until = time.monotonic() + policy.pause(tally.row, tally.done)
+            self._hold_until = max(self._hold_until, time.monotonic() + policy.pause(tally.row, tally.done))
             if tally.row == 1 or tally.row >= options.bad_host:
                 self._courier.count()
 
     def _deliver(self, now: float) -> float:
-        """Record what ended, and only then let go of it: a little later, in company, where there is enough to do."""
-        if not self._lines and not self._settlements:
+        """Record and settle what ended: a little later, in company, where there is enough to do."""
+        if not self._outcomes:
             self._deliver_at = now + COMPANY
             return _NEVER
         busy = self._ready and self._pool.running and self._reason is None
-        if busy and now < self._deliver_at and len(self._lines) < _CROWD:
+        if busy and now < self._deliver_at and len(self._outcomes) < _CROWD:
             return self._deliver_at
-        if self._lines:
-            self.report("".join(self._lines))
-            self._lines.clear()
-        if self._settlements:
-            self._courier.settle(self._settlements, urgent=self._reason is not None)
-            self._settlements = []
+        self._outcomes.deliver(self._courier, urgent=self._reason is not None)
         self._deliver_at = now + COMPANY
         return _NEVER
-
-    def report(self, lines: str) -> None:
-        """Record events."""
-        self._guarded(lambda: self._reporter.report(lines))
-
-    def _guarded(self, act: Callable[[], None]) -> None:
-        try:
-            act()
-        except Exception as error:  # noqa: BLE001 - a reporter that fails never fails a task
-            if not self._reporter_failed:
-                self._reporter_failed = True
-                self._console.warn(f"events are not recorded: {error}. The tasks go on.")
 
     # ------------------------------------------------------------------ ask
 
     def _ask(self) -> None:
         """Wish for as many tasks as there is work for: a little ahead of what runs, so that no slot waits."""
-        if self._reason is not None or self._console.full or self._hold_until > time.monotonic():
+        now = time.monotonic()
+        stuck = not self._pool.free and now - self._moved >= HOARD
+        if self._reason is not None or self._console.full or self._hold_until > now or stuck:
             self._courier.ask(0)
             return
         if self._pool.free and not self._ready and self._is_spent():
@@ -375,10 +320,11 @@ class Minion:
         self._leave("signal", stop=True, signal=self._signal or number)
 
     def _suspend(self) -> None:
-        for slot in self._pool.running.values():
-            self._pool.signal(slot, signals_.SIGSTOP)
-        self._stopped_children = True
-        signals.suspend()
+        """Stop with the children; pid 1 cannot be stopped, so nothing is done there."""
+        if os.getpid() != 1:
+            self._pool.suspend()
+            self._suspended = True
+            signals.suspend()
 
     # ------------------------------------------------------------------ the courier's messages
 
@@ -387,10 +333,9 @@ class Minion:
             self._receive(message)
         elif isinstance(message, Renewed):
             self._lose(message.gone)
-            if self._stopped_children:
-                self._stopped_children = False
-                for slot in self._pool.running.values():
-                    self._pool.signal(slot, signals_.SIGCONT)
+            if self._suspended and message.asked:
+                self._suspended = False
+                self._pool.resume()
         elif isinstance(message, Counts):
             self._know(message)
         elif isinstance(message, Trouble):
@@ -408,33 +353,22 @@ class Minion:
             if self._reason is None:
                 self._ready.extend(delivery.tasks)
             else:
-                self._settlements += [Nack(task, charge=False) for task in delivery.tasks]
+                self._outcomes.give_back(delivery.tasks)
         elif delivery.state == "drain":
             self._leave("drain")
         elif delivery.state == "ended" and not self._options.service and not self._is_busy():
             self._leave("settled")
 
-    def _is_busy(self) -> bool:
-        return bool(self._pool.running or self._ready or self._late)
-
     def _lose(self, gone: Sequence[Gone]) -> None:
         """Stop what is no longer ours; where it has ended already, say what became of it."""
-        for task, why in gone:
-            slot = next((s for s in self._pool.running.values() if s.task == task), None)
-            remembered = self._remembered.pop((task.id, task.delivery), None)
+        for one in gone:
+            slot = next((slot for slot in self._pool.running.values() if slot.task == one.task), None)
             if slot is not None:
-                self._pool.signal(slot, signals_.SIGCONT)
-                self._pool.stop(slot, why)
-            elif remembered is not None:
-                index, ending, verdict = remembered
-                self.tally.refused(verdict.outcome, dead=isinstance(verdict.settlement, Bury))
-                self._lines.append(
-                    events.task_end(
-                        time.time(), self._me.uid, index, task, start=ending.start, outcome=why, took=ending.took
-                    )
-                )
-            elif task in self._ready:
-                self._ready.remove(task)
+                self._pool.stop(slot, one.why)
+            elif one.task in self._ready:
+                self._ready.remove(one.task)
+            else:
+                self._outcomes.refused(one)
 
     def _know(self, counts: Counts) -> None:
         self._counts = counts
@@ -449,7 +383,7 @@ class Minion:
     def _break(self, error: BaseException) -> None:
         self._error = error
         self._leave("engine_lost" if isinstance(error, EngineUnavailable) else "error", stop=True)
-        self._settlements.clear()
+        self._outcomes.deliver(None)
 
     # ------------------------------------------------------------------ time
 
@@ -468,6 +402,10 @@ class Minion:
         if now >= self._progress.due:
             self._courier.count()
             self._console.progress(self._progress.line(now, self.tally, self._counts, len(self._pool.running)))
+        if self._ready and not self._pool.free:
+            if now - self._moved >= HOARD:
+                self._give_back()
+            due = min(due, self._moved + HOARD)
         due = min(due, self._deliver(now))
         return now if self._finished() else due
 
@@ -475,7 +413,7 @@ class Minion:
         options = self._options
         if now - self._beat >= events.HEARTBEAT:
             self._beat = now
-            self._guarded(self._reporter.beat)
+            self._outcomes.beat()
         due = self._beat + events.HEARTBEAT
         if options.lifetime is not None and self._reason != "signal":
             if self._left() <= 0:
@@ -487,7 +425,7 @@ class Minion:
         elif self._idle_since is None:
             self._idle_since = now
         if self._idle_since is not None and not (options.wait or options.service):
-            until = max(self._idle_since, self._own_due) + options.idle_timeout
+            until = max(self._idle_since, self._outcomes.own_due) + options.idle_timeout
             if now >= until:
                 self._leave("idle")
             due = min(due, until)
@@ -509,7 +447,7 @@ class Minion:
                 at = slot.start + events.ANNOUNCE
                 if at <= now:
                     slot.announced = True
-                    self.report(events.task_start(slot.epoch, self._me.uid, slot.index, slot.task))
+                    self._outcomes.report(events.task_start(slot.epoch, self._me.uid, slot.index, slot.task))
                 elif at < due:
                     due = at
         return due
@@ -519,31 +457,38 @@ class Minion:
     def _part(self) -> int:
         """Give back, close, and say what was done; returns the exit code."""
         reason = self._reason or "error"
-        if not self._pool.running:
-            self._pool.close()
-        left = not self.tally.started or reason in ("drain", "lifetime", "max_tasks", "idle")
-        left = left and self._error is None and self._has_work_left()
+        self._outcomes.deliver(self._courier, urgent=True)
         closed = self._courier.close(PARTING)
-        for message in self._courier.messages():  # what was refused with the last settlements
+        for message in self._courier.messages():  # what was refused with the last settlements, and the last books
             if isinstance(message, Delivery):
                 self._lose(message.gone)
+            elif isinstance(message, Counts):
+                self._counts = message
             elif isinstance(message, Broken) and self._error is None:
                 self._break(message.error)
                 reason = self._reason or reason
-        self._deliver_lines()
-        code = policy.exit_code(
-            reason, dead=self.tally.dead, left=left, signal=self._signal, ignore_failures=self._options.ignore_failures
-        )
-        if self._error is not None:
-            code = self._code_of_error(self._error)
-        self.report(events.minion_stop(time.time(), self._me.uid, reason, code))
-        self._guarded(self._reporter.close)
+        self._outcomes.deliver(None)
+        code = self._exit_code(reason)
+        self._outcomes.report(events.minion_stop(time.time(), self._me.uid, reason, code))
+        self._outcomes.close()
+        self._pool.close(sweep=policy.RANKS[reason] >= policy.HURRIED or reason == "lifetime")
+        self._poller.close()
         say = self._console.say if self._error is None else self._console.warn  # an error is heard, quiet or not
         for line in self._progress.last_words(
             reason, self.tally, self._counts, self._error, took=time.monotonic() - self._began, closed=closed
         ):
             say(line)
         return self._see_off(reason, code)
+
+    def _exit_code(self, reason: Reason) -> int:
+        if isinstance(self._error, EngineUnavailable):
+            return 75 if self.tally.started else self._error.exit_code
+        if self._error is not None:
+            return self._error.exit_code if isinstance(self._error, MinionizeError) else 70
+        books = self._counts
+        left = books is None or books.pending is None or books.pending + (books.delayed or 0) + (books.leased or 0) > 0
+        ignore = self._options.ignore_failures
+        return policy.exit_code(reason, dead=self.tally.dead, left=left, signal=self._signal, ignore_failures=ignore)
 
     def _see_off(self, reason: Reason, code: int) -> int:
         """Wait for the reader of our output, if there is time: one who has not read on is no reason to lose the rest."""
@@ -558,37 +503,6 @@ class Minion:
                 break
         return code
 
-    def _deliver_lines(self) -> None:
-        if self._lines:
-            self.report("".join(self._lines))
-            self._lines.clear()
-
-    def _has_work_left(self) -> bool:
-        """Ask the books, once more and not for long; what they do not know may be there."""
-        self._counts = None
-        self._courier.count()
-        end = time.monotonic() + PARTING / 2
-        while self._counts is None and time.monotonic() < end:
-            self._poller.poll(0.05)
-            self._wake.read()
-            for message in self._courier.messages():
-                self._hear(message)
-        books = self._counts
-        if books is None or books.pending is None:
-            return True
-        return (books.pending + (books.delayed or 0) + (books.leased or 0)) > 0
-
-    def _code_of_error(self, error: BaseException) -> int:
-        if isinstance(error, EngineUnavailable):
-            return 75 if self.tally.started else error.exit_code
-        return error.exit_code if isinstance(error, MinionizeError) else 70
-
 
 def _may_be_a_stop(ending: Ending) -> bool:
     return ending.exit != 0 and not ending.stopped and ending.signal not in _OWN
-
-
-def _trace(error: BaseException) -> str:
-    from traceback import format_exception
-
-    return "".join(format_exception(error))[-4096:]

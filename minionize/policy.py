@@ -27,6 +27,17 @@ Reason = Literal[
 ]
 
 
+#: Which reason prevails where there are several: one that ranks higher replaces one that ranks lower.
+RANKS: dict[Reason, int] = {
+    **dict.fromkeys(("settled", "idle", "drain", "max_tasks"), 0),
+    "lifetime": 1,
+    **dict.fromkeys(("halt", "bad_host"), 2),
+    **dict.fromkeys(("signal", "engine_lost", "output", "error"), 3),
+}
+#: From this rank on a minion does not wait for a queue that does not answer, and ends all that it has left running.
+HURRIED = 3
+
+
 class Rules(NamedTuple):
     """What a user said about failures."""
 

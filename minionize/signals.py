@@ -40,10 +40,13 @@ class Signals:
             return b""
 
     def close(self) -> None:
-        """Go back to how signals were."""
+        """Go back to how signals were; whoever still notifies us is not heard."""
         for number, handler in self._handlers.items():
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
         signal.set_wakeup_fd(self._before)
+        writer, self._writer = self._writer, -1
+        os.close(writer)
+        os.close(self.reader)
 
 
 def suspend() -> None:

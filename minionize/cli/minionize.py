@@ -101,7 +101,8 @@ def _run(settings: Settings, words: list[str], *, quiet: bool) -> int:
 def command() -> NoReturn:
     """Run the command as a process of its own, and end that at once: taking an interpreter down in order costs 7 ms."""
     code = main()
-    sys.stderr.flush()
+    if sys.stderr is not None:
+        sys.stderr.flush()
     os._exit(code)
 
 

@@ -25,7 +25,7 @@ class StdoutReporter:
 
     def report(self, lines: str) -> None:
         """Print them."""
-        self._console.write(1, lines.encode())
+        self._console.write(1, lines.encode("utf-8", "backslashreplace"))
 
     def beat(self) -> None:
         """Show nothing."""

@@ -72,6 +72,12 @@ class Stream:
         self._listens = on
         self._poller.modify(self.reader, select.EPOLLIN if on else 0)
 
+    def close(self) -> None:
+        """Close both ends."""
+        self._poller.unregister(self.reader)
+        os.close(self.reader)
+        os.close(self.writer)
+
     def tail(self) -> bytes:
         """Give the last bytes that the task wrote, and forget them."""
         if not self._tail:
@@ -85,13 +91,13 @@ class _Lines:
     """Passes whole lines on to the console, and the rest when a task ends."""
 
     def __init__(self, console: Console, fd: int) -> None:
-        self._console, self._fd, self._rest = console, fd, b""
+        self._console, self._fd, self._rest = console, fd, bytearray()
 
     def take(self, data: bytes) -> None:
         cut = data.rfind(b"\n") + 1
         if cut:
-            self._console.write(self._fd, self._rest + data[:cut])
-            self._rest = data[cut:]
+            self._console.write(self._fd, bytes(self._rest) + data[:cut])
+            self._rest[:] = data[cut:]
         else:
             self._rest += data
             if len(self._rest) > LONGEST_LINE:
@@ -99,8 +105,8 @@ class _Lines:
 
     def end(self) -> None:
         if self._rest:
-            self._console.write(self._fd, self._rest)
-            self._rest = b""
+            self._console.write(self._fd, bytes(self._rest))
+            self._rest.clear()
 
 
 class _Group:
@@ -210,7 +216,8 @@ class Kept(Output):
         os.makedirs(self._directory, exist_ok=True)
         stem = os.path.join(self._directory, f"{safe_name(task.id)}.{task.delivery}{self._suffix}")
         flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
-        self._files = [(path, os.open(path, flags, _MODE)) for path in (stem + ".out", stem + ".err")]
+        for path in (stem + ".out", stem + ".err"):
+            self._files.append((path, os.open(path, flags, _MODE)))
         return self._files[0][1], self._files[1][1]
 
     def end(self, readable: Collection[int]) -> bytes:

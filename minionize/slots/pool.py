@@ -8,7 +8,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Literal
 
-from minionize.errors import BadParam
+from minionize.errors import BadParam, Interrupted
 from minionize.policy import Ending
 from minionize.slots.scratch import Scratch
 
@@ -33,9 +33,18 @@ _RESET = (
     signal.SIGXFSZ,
 )
 
+#: The host's fault, whatever the task is.
+_HOST_ERRORS = frozenset(
+    (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
+)
+_NEVER = float("inf")
 _DUP2, _SHELL = os.POSIX_SPAWN_DUP2, b"/bin/sh"
 
 Stopped = Literal["", "timeout", "leaving", "lifetime", "lost", "cancelled"]
+
+
+class HostTrouble(Interrupted):
+    """A task could not be started, and the fault is this host's: no room, no memory, too many processes or files."""
 
 
 class Slot:
@@ -51,7 +60,7 @@ class Slot:
         self.pid = 0
         self.task: Task
         self.start = self.epoch = 0.0
-        self.deadline = self.kill_at = float("inf")
+        self.deadline = self.kill_at = _NEVER
         self.stopped: Stopped = ""
         self.announced = False
         self.stem = b""  # of its files
@@ -87,6 +96,7 @@ class Pool:
         #: The streams to read, by file descriptor.
         self.readers: dict[int, Stream] = {s.reader: s for output in outputs for s in output.streams()}
         self._poller = poller
+        self._suspended_at = 0.0  # monotonic; 0: it runs
         self._warden, self._environment = warden, dict(environment)
         self._timeout, self._grace = timeout, grace
         self._nothing = _DUP2, os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC), 0
@@ -97,25 +107,34 @@ class Pool:
     # ------------------------------------------------------------------ start
 
     def start(self, task: Task, argv: list[bytes], extra: Mapping[bytes, bytes] = {}) -> Slot | Ended:
-        """Run a task in a free slot; one that cannot be started has ended.
+        """Run a task in a free slot; one whose program cannot be started has ended.
 
-        Raises BadParam where the kernel does not take the arguments.
+        Raises BadParam where the kernel does not take the arguments, HostTrouble where nothing could be started here.
         """
-        slot = self.free.pop()
-        slot.task, slot.stopped, slot.announced = task, "", False
+        slot = self.free[-1]
+        slot.task, slot.stopped, slot.announced, slot.stem = task, "", False, b""
         slot.epoch, slot.start = time.time(), time.monotonic()
-        slot.deadline = slot.start + self._timeout if self._timeout else float("inf")
-        slot.kill_at = float("inf")
+        slot.deadline = slot.start + self._timeout if self._timeout else _NEVER
+        slot.kill_at = _NEVER
         try:
-            slot.pid = self._spawn(slot, argv, self._describe(slot, extra))
-        except OSError as error:
-            return self._not_started(slot, argv, error)
+            environment = self._describe(slot, extra)
+            slot.pid = self._spawn(slot, argv, environment)
+        except BaseException as error:
+            slot.output.end(())
+            self._scratch.end(slot.stem, task.param)
+            if isinstance(error, OSError):
+                return self._not_started(slot, argv, error)
+            raise
+        self.free.pop()
         self._warden.sessions[slot.index] = slot.pid
         self.running[slot.pid] = slot
         return slot
 
     def _spawn(self, slot: Slot, argv: list[bytes], environment: Mapping[bytes, bytes]) -> int:
-        out, err = slot.output.begin(slot.task)
+        try:
+            out, err = slot.output.begin(slot.task)
+        except OSError as error:
+            raise _trouble(error) from error
         actions = (self._nothing, (_DUP2, out, 1), (_DUP2, err, 2))
         while True:
             try:
@@ -130,16 +149,18 @@ class Pool:
     def _describe(self, slot: Slot, extra: Mapping[bytes, bytes]) -> Mapping[bytes, bytes]:
         """Make the environment of a child, and the files that go with it."""
         task, environment = slot.task, self._environment
-        slot.stem = self._scratch.begin(task.param.encode("utf-8", "surrogateescape"), environment)
+        try:
+            slot.stem = self._scratch.begin(task.param.encode("utf-8", "surrogateescape"), environment)
+        except OSError as error:
+            raise _trouble(error) from error
         environment[b"MINION_TASK_ID"] = task.id.encode("utf-8", "surrogateescape")
         environment[b"MINION_ATTEMPT"] = b"%d" % task.attempt
         environment[b"MINION_SLOT"] = b"%d" % slot.index
         return {**environment, **extra} if extra else environment
 
     def _not_started(self, slot: Slot, argv: Sequence[bytes], error: OSError) -> Ended:
-        slot.output.end(set())
-        self._scratch.end(slot.stem, slot.task.param)
-        self.free.append(slot)
+        if error.errno in _HOST_ERRORS:
+            raise _trouble(error) from error
         if error.errno == errno.E2BIG:
             largest = max(map(len, argv))
             raise BadParam(
@@ -147,10 +168,7 @@ class Pool:
                 f"  Let the command read the param from the file that MINION_PARAM_FILE names, or MINION_PARAM."
             ) from error
         name = argv[0].decode("utf-8", "backslashreplace")
-        reason = f"cannot start {name}: {error.strerror}"
-        if error.filename not in (None, argv[0]):
-            reason += f": {os.fsdecode(error.filename)}"
-        return Ended(slot.index, slot.task, Ending(error=reason, start=slot.epoch))
+        return Ended(slot.index, slot.task, Ending(error=f"cannot start {name}: {error.strerror}", start=slot.epoch))
 
     # ------------------------------------------------------------------ stop
 
@@ -158,14 +176,14 @@ class Pool:
         """Ask a running task to end: SIGTERM to its process group, SIGKILL after the grace."""
         if slot.stopped:
             return
-        slot.stopped, slot.deadline = why, float("inf")
+        slot.stopped, slot.deadline = why, _NEVER
         slot.kill_at = time.monotonic() + self._grace
         self.signal(slot, signal.SIGTERM)
         self.signal(slot, signal.SIGCONT)  # one that is stopped would never hear of it
 
     def kill(self, slot: Slot) -> None:
         """End a running task now."""
-        slot.kill_at = float("inf")
+        slot.kill_at = _NEVER
         self.signal(slot, signal.SIGKILL)
 
     def signal(self, slot: Slot, number: int) -> None:
@@ -175,11 +193,28 @@ class Pool:
         except (ProcessLookupError, PermissionError):
             pass
 
+    def suspend(self) -> None:
+        """Stop all that runs; its time limits stand still."""
+        now = time.monotonic()
+        self._suspended_at = now
+        for slot in self.running.values():
+            slot.deadline -= now
+            self.signal(slot, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let all that runs go on, and its time with it."""
+        now = time.monotonic()
+        for slot in self.running.values():
+            slot.start += now - self._suspended_at
+            slot.deadline += now
+            self.signal(slot, signal.SIGCONT)
+        self._suspended_at = 0.0
+
     def tick(self, now: float) -> float:
         """Do what is due at ``now``; says when something is due next (both monotonic)."""
-        due = float("inf")
+        due = _NEVER
         for slot in self.running.values():
-            if slot.deadline <= now:
+            if slot.deadline <= now and not self._suspended_at:
                 self.stop(slot, "timeout")
             elif slot.kill_at <= now:
                 self.kill(slot)
@@ -233,9 +268,13 @@ class Pool:
         self.free.append(slot)
         return Ended(slot.index, slot.task, ending)
 
-    def close(self) -> None:
-        """Say that nothing will be started any more; what has been is over."""
-        self._warden.dismiss()
+    def close(self, *, sweep: bool) -> None:
+        """Start nothing any more. What escaped from its task is left alone, or, with ``sweep``, for the warden to end."""
+        if not sweep and not self.running:
+            self._warden.dismiss()
+        for stream in self.readers.values():
+            stream.close()
+        os.close(self._nothing[1])
 
     def listen(self, on: bool) -> None:
         """Read what the tasks write, or leave them to wait."""
@@ -249,3 +288,8 @@ def _reap_stranger(pid: int, warden: int) -> bool:
         return False
     os.waitpid(pid, os.WNOHANG)
     return True
+
+
+def _trouble(error: OSError) -> HostTrouble:
+    where = f": {os.fsdecode(error.filename)}" if isinstance(error.filename, str | bytes) else ""
+    return HostTrouble(f"cannot start tasks here: {error.strerror}{where}")

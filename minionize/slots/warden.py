@@ -64,10 +64,13 @@ def _watch(reader: int, uid: str, sessions: memoryview, directory: str) -> None:
 
 
 def _remove(directory: str) -> None:
-    """Remove the minion's scratch directory: files only, one deep."""
+    """Remove the minion's scratch directory: files only, one deep; what is no file stays."""
     try:
-        for name in os.listdir(directory):
-            os.unlink(os.path.join(directory, name))
-        os.rmdir(directory)
+        names = os.listdir(directory)
     except OSError:
-        pass
+        return
+    for path in (*(os.path.join(directory, name) for name in names), directory):
+        try:
+            (os.rmdir if path == directory else os.unlink)(path)
+        except OSError:
+            pass

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from minionize import place
 from minionize.engines.sqlite.admin import SqliteAdmin
 from minionize.engines.sqlite.schema import DEAD, DONE, FRESH, LEASED, WAITING, Translated, id_of
-from minionize.engines.sqlite.store import DRAIN_MEMORY, LOOK, pack
+from minionize.engines.sqlite.store import DRAIN_MEMORY, LOOK, T, pack
 from minionize.errors import EngineError, NoQueue
 from minionize.model import Ack, Bury, Delivery, Gone, Identity, Task, Traits
 from minionize.settings import table
@@ -62,7 +62,7 @@ class SqliteEngine(SqliteAdmin):
         self._bell = _thread.allocate_lock()
         self._bell.acquire()
         self._deadline = 0.0
-        self._held: dict[int, int] = {}  # what we hold: n -> crashes
+        self._suspect: int | None = None  # the task that we hold alone
         self._file = os.path.abspath(path)
         self._inode = _inode(self._file)
         self._closed = False
@@ -97,7 +97,7 @@ class SqliteEngine(SqliteAdmin):
     def renew(self, held: Sequence[Task]) -> list[Gone]:
         """Prolong our lease; see :meth:`minionize.engines.base.Engine.renew`."""
         self._check_file()
-        return self._write(lambda: self._renew(held))
+        return self._write_as_us(lambda: self._renew(held))
 
     def wake(self) -> None:
         """Cut short the wait of an exchange, now or the next one."""
@@ -123,7 +123,16 @@ class SqliteEngine(SqliteAdmin):
 
     def _trip_once(self, settled: Sequence[Settlement], limit: int, lost: Sequence[int]) -> Delivery:
         self._check_file()
-        return self._write(lambda: self._trip(settled, limit, lost))
+        return self._write_as_us(lambda: self._trip(settled, limit, lost))
+
+    def _write_as_us(self, body: Callable[[], T]) -> T:
+        """Write; where that fails, we are as unknown to the books as we were before."""
+        before = self._n, self._deadline
+        try:
+            return self._write(body)
+        except BaseException:
+            self._n, self._deadline = before
+            raise
 
     def _check_file(self) -> None:
         """Raise NoQueue where what we would write nobody would ever see."""
@@ -163,7 +172,6 @@ class SqliteEngine(SqliteAdmin):
             self._move(LEASED, DONE, done)
         gone = []
         for settlement in settled:
-            self._held.pop(settlement.task.handle, None)
             if isinstance(settlement, Ack):
                 ours = done == len(acks) or self._is_settled(settlement.task)
             else:
@@ -199,19 +207,32 @@ class SqliteEngine(SqliteAdmin):
 
     def _claim(self, limit: int, now: float, waiting: bool, head: int | None) -> tuple[Task, ...]:
         """Claim given-back tasks that are due, then fresh ones behind ``head`` (None: there are none)."""
-        if any(crashes >= ALONE for crashes in self._held.values()):
+        if self._suspect is not None and self._holds(self._suspect):
             return ()
+        self._suspect = None
         self._register(now)
         rows = self._claim_due(limit, now) if waiting else []
-        alone = bool(rows) and rows[0][5] >= ALONE
-        if head is not None and len(rows) < limit and not alone:
+        if rows and rows[0][5] >= ALONE:
+            self._suspect = rows[0][0]
+        elif head is not None and len(rows) < limit and not (waiting and self._makes_room(now)):
             rows += self._claim_fresh(limit - len(rows), head)
-        for row in rows:
-            self._held[row[0]] = row[5]
         return tuple(
             Task(id_of(key), param, attempt, delivery + 1, crashes, n)
             for n, key, param, attempt, delivery, crashes in rows
         )
+
+    def _holds(self, task: int | None = None) -> bool:
+        """Whether we hold this task, or any."""
+        which = "" if task is None else f" AND n = {task}"
+        held = f"SELECT 1 FROM life WHERE state = {LEASED} AND minion = ?{which} LIMIT 1"
+        return self._db.execute(held, (self._n,)).fetchone() is not None
+
+    def _makes_room(self, now: float) -> bool:
+        """Whether a task that must run alone has waited for a lease: then we take nothing else until we hold nothing."""
+        row = self._db.execute(
+            f"SELECT crashes, due FROM life WHERE state = {WAITING} AND due <= ? ORDER BY due, n LIMIT 1", (now,)
+        ).fetchone()
+        return row is not None and row[0] >= ALONE and now - row[1] > self._lease and self._holds()
 
     def _claim_due(self, limit: int, now: float) -> list[Row]:
         rows, since = self._due(limit, now), time.time()
@@ -228,10 +249,12 @@ class SqliteEngine(SqliteAdmin):
             "SELECT n, id, param, attempt, delivery, crashes FROM life JOIN task USING (n)"
             f" WHERE state = {WAITING} AND due <= ?"
         )
-        if not self._held:
+        if not self._holds():
             first: list[Row] = self._db.execute(f"{select} ORDER BY due, n LIMIT 1", (now,)).fetchall()
             if not first or first[0][5] >= ALONE:
                 return first
+        elif self._makes_room(now):
+            return []
         return self._db.execute(f"{select} AND crashes < {ALONE} ORDER BY due, n LIMIT ?", (now, limit)).fetchall()
 
     def _claim_fresh(self, limit: int, head: int) -> list[Row]:
@@ -278,7 +301,6 @@ class SqliteEngine(SqliteAdmin):
         )
         named = {(task.handle, task.delivery): task for task in held}
         self._give_back([n for n, delivery in ours if (n, delivery) not in named])
-        self._held = {task.handle: task.crashes for key, task in named.items() if key in ours}
         self._prolong(self._clock())
         return [self._gone(task) for key, task in named.items() if key not in ours]
 
@@ -286,7 +308,6 @@ class SqliteEngine(SqliteAdmin):
         rows = self._db.execute(f"SELECT n FROM life WHERE state = {LEASED} AND minion = ?", (self._n,)).fetchall()
         self._give_back([row[0] for row in rows])
         self._db.execute("UPDATE minion SET deadline = NULL WHERE n = ?", (self._n,))
-        self._held.clear()
 
     def _doze(self, left: float, next_due: float | None, tick: float) -> tuple[bool, float]:
         """Wait until something may have changed: another process wrote, a task or a look is due, or the bell rang."""

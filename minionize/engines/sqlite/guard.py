@@ -80,9 +80,13 @@ class Guard:
             self._asked.acquire()
             if self._fd < 0:
                 return
-            self._contended = not self._try()
-            if self._contended:
-                fcntl.flock(self._fd, fcntl.LOCK_EX)
+            try:
+                self._contended = not self._try()
+                if self._contended:
+                    fcntl.flock(self._fd, fcntl.LOCK_EX)
+            except OSError:  # no locks to be had: who asked is told in time, and may ask again
+                self._waiting = False
+                continue
             with self._mutex:
                 self._waiting = False
                 if self._wanted:
