@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from minionize import place, plugins
-from minionize.errors import NoQueue, UsageError
+from minionize.errors import MinionizeError, NoQueue, UsageError
 from minionize.settings import load, table
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def open_to_work(settings: Settings, me: Identity) -> Engine:
     from minionize.params.source import read_file
 
     if not os.path.exists(path):
-        raise UsageError(f"there is no file {path} (in {os.getcwd()}): FILE_PATH names it.")
+        raise UsageError(f"there is no file {path} (in {place.here()}): FILE_PATH names it.")
     engine = _beside(settings, me, create=True)
     try:
         engine.put(read_file(path, decoder))
@@ -94,6 +94,7 @@ def options(settings: Settings, environ: Mapping[str, str] = os.environ) -> Opti
         slots=settings[table.SLOTS_] or place.cpus(),
         rules=Rules(
             settings[table.MAX_ATTEMPTS],
+            settings[table.TIMEOUT],
             settings[table.BACKOFF],
             settings[table.DEAD_ON],
             settings[table.REQUEUE_ON],
@@ -119,13 +120,20 @@ class minionizer:  # noqa: N801 - the original's name
 
     def __init__(self, callback: Callback, settings: Settings | None = None, *, quiet: bool = False) -> None:
         """Take what to run; settings are read from the environment and ``.env`` unless they are given."""
-        self._callback, self._quiet = callback, quiet
-        self._settings = load() if settings is None else settings
+        self._callback, self._quiet, self._given = callback, quiet, settings
 
     def run(self) -> int:
-        """Work until there is a reason to leave; returns the exit code. Raises MinionizeError before the first task."""
+        """Work until there is a reason to leave; returns the exit code. What goes wrong is said on standard error."""
+        try:
+            return self.work()
+        except MinionizeError as error:
+            sys.stderr.write(f"minionize: {error}\n")
+            return error.exit_code
+
+    def work(self) -> int:
+        """Work as :meth:`run` does, but raise the MinionizeError that keeps a minion from starting."""
         _open_standard_files()
-        settings = self._settings
+        settings = self._settings = load() if self._given is None else self._given
         preemptible = settings[table.PREEMPTIBLE]
         me = place.identity(None, preemptible=place.best_effort(os.environ) if preemptible is None else preemptible)
         how = options(settings)
@@ -187,6 +195,9 @@ class minionizer:  # noqa: N801 - the original's name
                 where=engine.where,
                 host=me.host,
                 pid=me.pid,
+                start=me.start,
+                boot=me.boot,
+                namespace=me.namespace,
                 job=place.job(os.environ),
                 command=list(callback.command),
                 slots=how.slots,
@@ -217,7 +228,13 @@ class minionizer:  # noqa: N801 - the original's name
 
         suffix = "" if engine.traits.deliveries == "durable" else f".{me.uid}"
         mode = self._settings[table.OUTPUT]
-        outputs = [output.make(mode, poller, console, suffix) for _ in range(how.slots)]
+        try:
+            outputs = [output.make(mode, poller, console, suffix) for _ in range(how.slots)]
+        except OSError as error:
+            raise UsageError(
+                f"{how.slots} slots are more than this process may have files open: {error.strerror}.\n"
+                f"  Fewer:  minionize -j 100     or more files:  ulimit -n {how.slots * 5}"
+            ) from error
         environment = {**os.environb, b"MINION_ID": me.uid.encode()}
         return Pool(outputs, poller, warden, environment, timeout=how.timeout, grace=how.grace)
 

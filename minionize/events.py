@@ -3,7 +3,9 @@
 Version 1. Every event has ``v``, ``type``, ``t`` (seconds since the epoch) and ``minion``:
 
 ``minion_start``  ``queue`` (the queue's own uuid), ``engine``, ``where`` (secrets masked), ``host``, ``pid``, ``job``
-                  (an object, empty outside a scheduler), ``command`` (a list), ``slots``, ``version``
+                  (an object, empty outside a scheduler), ``command`` (a list), ``slots``, ``version``; ``start`` (of the
+                  process, in the kernel's ticks), ``boot`` and ``namespace``, so that a reader on the same host can see
+                  whether the process is still there
 ``task_start``    ``slot``, ``id``, ``attempt``, ``delivery``, ``param``; written only for a task that still runs after a second
 ``task_end``      the same and ``start`` (seconds since the epoch), ``outcome``, ``took`` (seconds, monotonic clock), ``exit`` and
                   ``signal`` (one of them null), ``reason``, ``stderr`` (the tail of a failure), ``retry_in`` (seconds; null where the

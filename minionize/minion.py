@@ -165,9 +165,13 @@ class Minion:
         while pool.free and ready and self._reason is None and not self._console.full:
             if self._hold_until and self._hold_until > time.monotonic():
                 return
-            if self._is_spent():
+            if self._is_spent() or self._may_halt():
                 return
             self._start(ready.popleft())
+
+    def _may_halt(self) -> bool:
+        """Whether the failures that are not settled yet would be enough to halt: then nothing begins before they are."""
+        return bool(self._options.halt) and self.tally.dead + len(self._late) >= self._options.halt
 
     def _is_spent(self) -> bool:
         """Leave where the tasks or the time that we were granted are used up."""
@@ -190,7 +194,7 @@ class Minion:
         try:
             launch = self._prepare(task, slot)
             started = self._pool.start(task, launch.argv, launch.environment)
-        except MissingField as error:
+        except (MissingField, CommandNotFound) as error:
             if not self._has_run:
                 self._refuse_command(task, error)
                 return
@@ -204,8 +208,8 @@ class Minion:
             self._hold(trouble)
         except (Retry, Dead, Interrupted) as raised:
             instruction, ending = raised, Ending(error=str(raised), start=began)
-        except (CommandNotFound, OSError) as error:
-            ending = Ending(error=str(error).partition("   ")[0], start=began)
+        except OSError as error:
+            ending = Ending(error=str(error), start=began)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a user's code raises is its task's failure
             ending = Ending(error=f"{type(error).__name__}: {error}", start=began, stderr=trace(error))
         else:
@@ -220,7 +224,7 @@ class Minion:
             raise BadParam(task.error)
         return self._callback.prepare(task, slot)
 
-    def _refuse_command(self, task: Task, error: MissingField) -> None:
+    def _refuse_command(self, task: Task, error: MissingField | CommandNotFound) -> None:
         self._ready.appendleft(task)
         self._error = error
         self._leave("error")
@@ -239,6 +243,7 @@ class Minion:
             self._moved = time.monotonic()
             if self._options.supervised and self._reason != "signal" and _may_be_a_stop(ended.ending):
                 self._late.append((self._moved + LATE, ended))
+                self._slow_down()
             else:
                 self._conclude(ended.slot, ended.task, ended.ending)
 
@@ -254,10 +259,15 @@ class Minion:
         tally, options = self.tally, self._options
         if isinstance(verdict.settlement, Bury) and options.halt and tally.dead >= options.halt:
             self._leave("halt")
-        if tally.done == 0 and tally.row and options.bad_host:
-            self._hold_until = max(self._hold_until, time.monotonic() + policy.pause(tally.row, tally.done))
-            if tally.row == 1 or tally.row >= options.bad_host:
-                self._courier.count()
+        self._slow_down()
+        if tally.done == 0 and options.bad_host and (tally.row == 1 or tally.row >= options.bad_host):
+            self._courier.count()
+
+    def _slow_down(self) -> None:
+        """Wait a little longer after each failure, where everything failed here so far."""
+        if self._options.bad_host:
+            pause = policy.pause(self.tally.row + len(self._late), self.tally.done)
+            self._hold_until = max(self._hold_until, time.monotonic() + pause)
 
     def _deliver(self, now: float) -> float:
         """Record and settle what ended: a little later, in company, where there is enough to do."""

@@ -47,7 +47,7 @@ class Outcomes:
         self._lines: list[str] = []
         self._settlements: list[Settlement] = []
         self._remembered: dict[tuple[str, int], tuple[int, Ending, Verdict]] = {}
-        self._reporter_failed = False
+        self._reporter_failed = self._told = False
 
     def __len__(self) -> int:
         """Count what is neither recorded nor settled yet."""
@@ -65,6 +65,7 @@ class Outcomes:
 
     def unreadable(self, slot: int, task: Task, reason: str, start: float) -> Verdict:
         """Bury a task whose param makes no command line; ``start`` is epoch seconds."""
+        self._told = True
         self._console.warn(f"dead: {reason}")
         failure = Failure("param", reason)
         return self._enter(
@@ -74,6 +75,9 @@ class Outcomes:
     def _enter(self, slot: int, task: Task, ending: Ending, verdict: Verdict) -> Verdict:
         """Count an execution, and note its event and its settlement."""
         verdict = self._sign(verdict)
+        if verdict.failure is not None and ending.error and not self._told:  # no command's stderr speaks for it
+            self._told = True
+            self._console.warn(f"task {task.id}: {verdict.failure.reason}\n  More like it:  minion-status --failures")
         self.tally.ended(verdict, ending.took, dead=isinstance(verdict.settlement, Bury))
         self._lines.append(self._event(slot, task, ending, verdict))
         if verdict.settlement is not None:
@@ -91,7 +95,7 @@ class Outcomes:
         remembered = self._remembered.pop((task.id, task.delivery), None)
         if remembered is not None:
             slot, ending, verdict = remembered
-            self.tally.refused(verdict.outcome, dead=isinstance(verdict.settlement, Bury))
+            self.tally.refused(verdict.outcome, why, dead=isinstance(verdict.settlement, Bury))
             self._lines.append(self._event(slot, task, ending, Verdict(why, None)))
 
     def _ask_callback(self, task: Task, ending: Ending) -> tuple[Ending, Retry | Dead | Interrupted | None]:

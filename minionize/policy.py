@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from minionize.errors import Interrupted, Retry
 from minionize.model import Ack, Bury, Failure, Nack, Outcome, Settlement, Task
+from minionize.settings.setting import words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,6 +43,7 @@ class Rules(NamedTuple):
     """What a user said about failures."""
 
     max_attempts: int = 3
+    timeout: float | None = None
     backoff: float = 1.0
     dead_on: frozenset[int] = frozenset()
     requeue_on: frozenset[int] = frozenset()
@@ -92,7 +94,7 @@ def judge(task: Task, ending: Ending, rules: Rules, draw: Callable[[], float] = 
         return Verdict(ending.stopped, None)
     if ending.stopped == "leaving":
         return Verdict("interrupted", Nack(task, charge=False))
-    failure = failure_of(ending)
+    failure = failure_of(ending, rules.timeout)
     if not ending.stopped and ending.exit in rules.requeue_on:
         return Verdict("interrupted", Nack(task, backoff(task.delivery, rules.backoff, draw), False, failure), failure)
     outcome: Outcome = "timeout" if ending.stopped else "failed"
@@ -101,11 +103,11 @@ def judge(task: Task, ending: Ending, rules: Rules, draw: Callable[[], float] = 
     return Verdict(outcome, Nack(task, backoff(task.attempt, rules.backoff, draw), True, failure), failure)
 
 
-def failure_of(ending: Ending) -> Failure:
-    """Put into words why an execution failed."""
+def failure_of(ending: Ending, timeout: float | None = None) -> Failure:
+    """Put into words why an execution failed; ``timeout`` is its time limit in seconds."""
     stderr = ending.stderr
     if ending.stopped:
-        limit = "a whole lifetime" if ending.stopped == "lifetime" else f"{ending.took:.3g}s"
+        limit = "a whole lifetime" if ending.stopped == "lifetime" else words(timeout or ending.took)
         return Failure("timeout", f"timeout after {limit}", ending.exit, ending.signal, stderr)
     if ending.error:
         return Failure("error", ending.error, stderr=stderr)

@@ -25,6 +25,7 @@ class Tally:
         self.dead = 0
         self.interrupted = 0
         self.lost = 0
+        self.cancelled = 0
         #: Failures in a row, up to now.
         self.row = 0
         #: Durations of the last executions that were not cut short, in seconds.
@@ -44,20 +45,26 @@ class Tally:
         elif outcome == "interrupted":
             self.interrupted += 1
         else:
-            self.lost += 1
+            self._gone(outcome)
         self.dead += dead
         if outcome in ("done", "failed"):
             self.durations.append(took)
             self.mean = took if self.mean is None else (1 - _WEIGHT) * self.mean + _WEIGHT * took
 
-    def refused(self, outcome: Outcome, *, dead: bool) -> None:
-        """Take back an execution whose settlement was refused."""
+    def _gone(self, outcome: Outcome) -> None:
+        if outcome == "cancelled":
+            self.cancelled += 1
+        else:
+            self.lost += 1
+
+    def refused(self, outcome: Outcome, why: Outcome, *, dead: bool) -> None:
+        """Take back an execution whose settlement was refused, since the task was ``lost`` or ``cancelled``."""
         if outcome == "done":
             self.done -= 1
         elif outcome in ("failed", "timeout"):
             self.failed -= 1
         self.dead -= dead
-        self.lost += 1
+        self._gone(why)
 
     def words(self) -> str:
         """Say it: ``412 done, 3 dead``."""
@@ -68,6 +75,7 @@ class Tally:
             (retried, "failed and given back"),
             (self.interrupted, "interrupted and given back"),
             (self.lost, "lost to others"),
+            (self.cancelled, "cancelled"),
         ):
             if count > 0:
                 parts.append(f"{count} {word}")

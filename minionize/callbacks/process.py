@@ -6,6 +6,7 @@ import os
 from json import loads
 from typing import TYPE_CHECKING, Any
 
+from minionize import place
 from minionize.callbacks.base import Callback, Launch
 from minionize.errors import BadParam, CommandNotFound
 from minionize.params.template import Template
@@ -59,7 +60,10 @@ class Command(ProcessCallback):
     def setup(self) -> None:
         """Find the command, unless it is for the params to name; raises CommandNotFound."""
         if self._template.program is not None:
-            self._path = which(self._template.program)
+            try:
+                self._path = which(self._template.program)
+            except CommandNotFound as error:
+                raise CommandNotFound(f"{error}\n  Nothing was taken from the queue.", error.exit_code) from error
 
     def prepare(self, task: Task, slot: int) -> Launch:
         """Fill in the template."""
@@ -84,11 +88,12 @@ def which(name: bytes) -> bytes:
             return path
         found = path
     if found is None:
-        where = f"looked in {os.getcwd()}" if b"/" in name else "looked along PATH"
-        raise CommandNotFound(f"command not found: {shown}   ({where})   Nothing was taken from the queue.")
+        where = f"looked in {place.here()}" if b"/" in name else "looked along PATH"
+        words = "\n  Is that the whole command? Leave its words apart:  minionize echo {}" if b" " in name else ""
+        raise CommandNotFound(f"command not found: {shown}   ({where}){words}" if name else "the command is empty")
     kind = "a directory" if os.path.isdir(found) else "not executable"
     cure = "" if os.path.isdir(found) else f"\n  chmod +x {os.fsdecode(found)}"
-    raise CommandNotFound(f"{shown} is {kind}.   Nothing was taken from the queue.{cure}", 126)
+    raise CommandNotFound(f"{shown} is {kind}{cure}", 126)
 
 
 def _encode(word: str) -> bytes:

@@ -23,7 +23,7 @@ SHOWN = 10
 def show_commands(settings: Settings, words: list[str], *, everything: bool) -> int:
     """Print what would be run; returns 2 where a param makes no command line."""
     template = Template(words, enabled=not settings[table.TEMPLATE])
-    code = 0
+    code, shown = 0, -1
     for shown, task in enumerate(_pending(settings)):
         if shown == SHOWN and not everything:
             print("... and more; -v prints all")
@@ -31,8 +31,10 @@ def show_commands(settings: Settings, words: list[str], *, everything: bool) -> 
         try:
             print(display(template.render(task.param, 0, task.id)))
         except BadParam as error:
-            print(f"# {task.id}: {error}")
+            print(f"# {task.id}: {str(error).partition(chr(10))[0]}")
             code = 2
+    if shown < 0:
+        print("# nothing is pending")
     return code
 
 

@@ -95,7 +95,7 @@ def _run(settings: Settings, words: list[str], *, quiet: bool) -> int:
     from minionize.callbacks.process import Command
     from minionize.settings import table
 
-    return minionizer(Command(words, template=not settings[table.TEMPLATE]), settings, quiet=quiet).run()
+    return minionizer(Command(words, template=not settings[table.TEMPLATE]), settings, quiet=quiet).work()
 
 
 def command() -> NoReturn:

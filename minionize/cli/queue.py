@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from minionize.model import Entry, Put, State
     from minionize.settings import Settings
 
+#: Params that words may stand for in one put: more is a slip of the keyboard, and would fill the disk.
+_MOST = 100_000_000
+
 _VERBS = {
     "put": "add params",
     "show": "the books, or one task in full",
@@ -98,6 +101,7 @@ def _put(namespace: argparse.Namespace, settings: Settings) -> int:
     from minionize.app import open_engine
     from minionize.params import files, words
     from minionize.params.ids import number
+    from minionize.place import here
 
     if namespace.file and namespace.words:
         raise UsageError(
@@ -109,10 +113,12 @@ def _put(namespace: argparse.Namespace, settings: Settings) -> int:
         )
     if namespace.file:
         if namespace.file != "-" and not os.path.exists(namespace.file):
-            raise UsageError(f"there is no file {namespace.file} (in {os.getcwd()}).")
+            raise UsageError(f"there is no file {namespace.file} (in {here()}).")
         texts = files.read(namespace.file)
     else:
-        words.count(namespace.words)  # so that a mistake makes no queue
+        count = words.count(namespace.words)  # so that a mistake makes no queue
+        if count > _MOST:
+            raise UsageError(f"that is {count} params, more than the {_MOST} that are put at once.")
         texts = words.expand(namespace.words)
     engine = open_engine(settings, create=True)
     try:
@@ -168,7 +174,7 @@ def _print_entry(entry: Entry, directory: str) -> None:
     ]
     failure = None if entry.state == "done" else entry.failure  # what became of an earlier attempt is history
     if failure:
-        rows.append(("failure", f"{safe(failure.reason)}, on {failure.host} {_when(failure.at)}"))
+        rows.append(("failure", _lines(failure.reason, f", on {failure.host} {_when(failure.at)}")))
     if directory not in ("live", "grouped", "none"):
         rows.append(("output", f"{os.path.join(directory, safe_name(entry.id))}.{entry.delivery}.out and .err"))
     for name, value in rows:
@@ -190,7 +196,11 @@ def _list(engine: Engine, namespace: argparse.Namespace) -> int:
         if shown == limit:
             print(f"... more than {limit}; --limit 0 lists all", file=sys.stderr)
             break
-        why = f"  {safe(entry.failure.reason)}" if entry.failure and entry.state in ("dead", "delayed") else ""
+        why = (
+            f"  {safe(entry.failure.reason.partition(chr(10))[0])}"
+            if entry.failure and entry.state in ("dead", "delayed")
+            else ""
+        )
         print(f"{entry.id}  {entry.state:8} {entry.attempt:3}  {safe(entry.param)}{why}")
     return 0
 
@@ -199,7 +209,7 @@ def _retry(engine: Engine, namespace: argparse.Namespace) -> int:
     if bool(namespace.ids) == namespace.all:
         raise UsageError("which?\n  minion-queue retry ID...     or     minion-queue retry --all")
     count = _admin(engine, "retry").retry(None if namespace.all else namespace.ids)
-    print(f"{_tasks(count)} put back")
+    print(f"{_tasks(count)} put back{_others(engine, namespace.ids, count, 'dead')}")
     return 0
 
 
@@ -207,7 +217,7 @@ def _release(engine: Engine, namespace: argparse.Namespace) -> int:
     if bool(namespace.ids) == namespace.lost:
         raise UsageError("which?\n  minion-queue release ID...     or     minion-queue release --lost")
     count = _admin(engine, "release").release(None if namespace.lost else namespace.ids)
-    print(f"{_tasks(count)} given back")
+    print(f"{_tasks(count)} given back{_others(engine, namespace.ids, count, 'leased')}")
     return 0
 
 
@@ -248,6 +258,23 @@ def _admin(engine: Engine, verb: str) -> Admin:
     if verb not in engine.traits.admin:
         raise UsageError(f"the queue {engine.where} cannot do that.")
     return cast("Admin", engine)
+
+
+def _others(engine: Engine, ids: list[str], count: int, state: str) -> str:
+    """Say in which state the tasks are that were named but not changed."""
+    if count >= len(ids) or "get" not in engine.traits.admin:
+        return ""
+    entries = [_admin(engine, "get").get(id) for id in ids]
+    told = [f"{one.id} is {one.state}" for one in entries if one is not None]
+    return f"; only {state} ones can be ({', '.join(told)})"
+
+
+def _lines(text: str, where: str) -> str:
+    """Make a text of several lines safe to show, ``where`` behind the first, the others below it."""
+    from minionize.status.safe import safe
+
+    first, *others = [safe(line.strip()) for line in text.splitlines()] or [""]
+    return f"\n{'':9}".join([first + where, *others])
 
 
 def _tasks(count: int) -> str:

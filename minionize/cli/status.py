@@ -202,8 +202,7 @@ def _style(options: argparse.Namespace, out: TextIO) -> Style:
         columns=max(40, columns if is_list else min(80, columns)),
         color=_wants_color(options.color, terminal),
         unicode=unicode,
-        # A narrow space that never breaks a line; in a pipe, numbers are for programs.
-        separator="" if not terminal else "\u202f" if unicode else ",",
+        separator=" " if terminal else "",  # in a pipe, numbers are for programs
         clock=time.gmtime if options.utc else time.localtime,
     )
 

@@ -9,6 +9,16 @@ from __future__ import annotations
 from minionize.place.mounts import filesystem, is_local
 from minionize.place.processors import cpus
 from minionize.place.scheduler import best_effort, in_job_or_container, job, lifetime
-from minionize.place.who import identity
+from minionize.place.who import here, identity
 
-__all__ = ["best_effort", "cpus", "filesystem", "identity", "in_job_or_container", "is_local", "job", "lifetime"]
+__all__ = [
+    "best_effort",
+    "cpus",
+    "filesystem",
+    "here",
+    "identity",
+    "in_job_or_container",
+    "is_local",
+    "job",
+    "lifetime",
+]

@@ -28,3 +28,11 @@ def _link(path: str) -> str:
         return os.readlink(path)
     except OSError:
         return ""
+
+
+def here() -> str:
+    """Name the current directory, for messages; it may have been deleted."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return "a directory that was deleted"

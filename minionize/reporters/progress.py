@@ -39,14 +39,16 @@ class Progress:
         self._every = float("inf") if quiet else TERMINAL if terminal else LOG
         self.due = now + self._every
         self._readings: deque[tuple[float, int]] = deque(maxlen=_WINDOW)
+        self._counted = False
 
     def line(self, now: float, tally: Tally, counts: Counts | None, running: int) -> str:
         """Say how far things are."""
         self.due = now + self._every
-        ended = tally.done + tally.failed
-        if counts is not None and counts.done is not None and counts.dead is not None:
-            ended = counts.done + counts.dead
-        self._readings.append((now, ended))
+        counted = counts is not None and counts.done is not None and counts.dead is not None
+        if counted != self._counted:  # our own count and that of the queue are not to be compared
+            self._counted = counted
+            self._readings.clear()
+        self._readings.append((now, _ended(counts) if counted and counts else tally.done + tally.failed))
         parts = [f"{tally.done} done", f"{tally.failed} failed"] if tally.failed else [f"{tally.done} done"]
         rate = self._rate()
         if running:
@@ -87,8 +89,9 @@ class Progress:
         if not closed:
             lines.append("the queue did not answer: what was held comes back when the lease ends.")
         lines.append(f"{words}. This minion: {tally.words()} in {duration(took)}. Details: minion-status")
-        if tally.dead and self._durable:
-            lines.append("see why:  minion-status --failures     put the dead ones back:  minion-queue retry --all")
+        if tally.dead:
+            retry = "     put the dead ones back:  minion-queue retry --all" if self._durable else ""
+            lines.append(f"see why:  minion-status --failures{retry}")
         return lines
 
 
@@ -96,6 +99,10 @@ def _left(counts: Counts | None) -> int | None:
     if counts is None or counts.pending is None:
         return None
     return counts.pending + (counts.delayed or 0) + (counts.leased or 0)
+
+
+def _ended(counts: Counts) -> int:
+    return (counts.done or 0) + (counts.dead or 0)
 
 
 def _books(counts: Counts) -> str:

@@ -153,6 +153,11 @@ class Output:
         """Give the pipes that the main loop reads."""
         return ()
 
+    def close(self) -> None:
+        """Close what all tasks of the slot had in common."""
+        for stream in self.streams():
+            stream.close()
+
 
 class Passed(Output):
     """Live or grouped: both streams go through the minion to its own."""
@@ -201,6 +206,11 @@ class Dropped(Output):
     def streams(self) -> tuple[Stream, ...]:
         """Give the pipe of standard error."""
         return (self._err,)
+
+    def close(self) -> None:
+        """Close the pipe, and nothing."""
+        super().close()
+        os.close(self._null)
 
 
 class Kept(Output):
@@ -251,5 +261,12 @@ def make(mode: str, poller: select.epoll, console: Console, suffix: str = "") ->
     try:
         os.makedirs(mode, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"cannot keep output in {mode}: {error.strerror}.") from error
+        raise UsageError(_ELSEWHERE.format(mode, error.strerror)) from error
+    if not os.access(mode, os.W_OK | os.X_OK):
+        raise UsageError(_ELSEWHERE.format(mode, "it is not yours to write"))
     return Kept(mode, suffix)
+
+
+_ELSEWHERE = (
+    "cannot keep output in {}: {}.\n  Another directory:  MINION_OUTPUT=/path     none at all:  MINION_OUTPUT=live"
+)

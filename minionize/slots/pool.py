@@ -272,8 +272,8 @@ class Pool:
         """Start nothing any more. What escaped from its task is left alone, or, with ``sweep``, for the warden to end."""
         if not sweep and not self.running:
             self._warden.dismiss()
-        for stream in self.readers.values():
-            stream.close()
+        for slot in self._slots:
+            slot.output.close()
         os.close(self._nothing[1])
 
     def listen(self, on: bool) -> None:

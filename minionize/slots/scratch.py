@@ -80,6 +80,8 @@ def _json(data: bytes) -> str | None:
     if not data.strip():
         return None
     text = data[:LARGEST_RESULT].decode("utf-8", "replace")
+    if len(data) > LARGEST_RESULT and text.lstrip()[:1] in ("{", "["):  # half of it would be worse than none
+        return encode(f"a result of over {LARGEST_RESULT} bytes was left out")
     if len(data) <= LARGEST_RESULT:
         try:
             return parse(text.strip())

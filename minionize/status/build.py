@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from minionize.place import identity
 from minionize.status import eta, statistics
 from minionize.status.alarms import Seen, warnings
 from minionize.status.groups import failure_groups
@@ -33,7 +34,8 @@ def build(events: EventFiles, books: Books | None, clock: float) -> Status:
     mine = [record.queue in (queue, "") for record in ledger.minions]
     ours = [record for record in ledger.minions if record.queue in (queue, "")]
     totals = Totals(ledger, mine)
-    lost = frozenset(r.uid for r in ours if is_lost(r, events.newest_heartbeat, clock))
+    here = identity()
+    lost = frozenset(r.uid for r in ours if is_lost(r, events.newest_heartbeat, clock, here))
     gone = lost | {r.uid for r in ours if r.stopped is not None}
     done, failed = Sample(totals.done), Sample(totals.failed)
 

@@ -55,7 +55,7 @@ def _cause(kind: str, exit: int | None, signal: int | None, reason: str, stderr:
     if kind == "timeout":  # where a program was when its time was up differs from task to task
         return Cause(kind, None, _last_line(reason)[:LONGEST])
     # The reason of an exit or a signal would repeat its number.
-    said = _last_line(stderr) or ("" if kind in ("exit", "signal") else _last_line(reason))
+    said = _last_line(stderr) or ("" if kind in ("exit", "signal") else _last_line(reason.partition("\n")[0]))
     return Cause(kind, code, signature(said, param))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from minionize.model import Identity
 from minionize.status.failures import Cause, cause_of_event
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class MinionRecord:
     """A minion as its own events tell of it. Times are seconds since the epoch, None while unknown."""
 
     __slots__ = (
-        "command", "engine", "heartbeat", "host", "job", "newest", "pid", "queue", "reason", "slots", "started", "stopped",
+        "command", "engine", "heartbeat", "host", "identity", "job", "newest", "pid", "queue", "reason", "slots", "started", "stopped",
         "uid", "version", "where",
     )  # fmt: skip
 
@@ -36,6 +37,7 @@ class MinionRecord:
         self.job: dict[str, Any] = {}
         self.command: list[str] = []
         self.pid = 0
+        self.identity: Identity | None = None  # None where its events do not say enough
         self.slots = 1
         self.started: float | None = None
         self.stopped: float | None = None
@@ -152,6 +154,9 @@ def _introduce(record: MinionRecord, event: Event, t: float) -> None:
     record.command = [str(word) for word in command] if isinstance(command, list) else []
     record.slots = slots if isinstance(slots, int) and 0 < slots < 1_000_000 else 1
     record.pid = pid if isinstance(pid, int) else 0
+    boot, namespace, start = event.get("boot"), event.get("namespace"), event.get("start")
+    if isinstance(boot, str) and boot and isinstance(namespace, str) and isinstance(start, int):
+        record.identity = Identity(record.uid, record.host, record.pid, start, boot, namespace)
 
 
 def _time(value: Any) -> float:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from minionize.processes import is_gone
 from minionize.status.model import InFlight, Minion, Node
 from minionize.status.statistics import Sample, is_bad
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from minionize.model import Identity
     from minionize.status.ledger import MinionRecord
     from minionize.status.totals import Work
 
@@ -19,10 +21,12 @@ SILENT = 30.0
 ALL_SILENT = 60.0
 
 
-def is_lost(record: MinionRecord, newest_heartbeat: float, clock: float) -> bool:
-    """Tell whether a minion vanished: no heartbeat, and it did not say that it leaves."""
+def is_lost(record: MinionRecord, newest_heartbeat: float, clock: float, here: Identity) -> bool:
+    """Tell whether a minion vanished without saying that it leaves: its process is gone from here, or no heartbeat comes."""
     if record.stopped is not None:
         return False
+    if record.identity is not None and is_gone(record.identity, here):
+        return True
     return newest_heartbeat - record.heartbeat > SILENT or clock - newest_heartbeat > ALL_SILENT
 
 

@@ -13,6 +13,7 @@ LAYERS = (
     {"model", "errors"},
     {"policy", "params", "events", "place", "plugins", "settings", "processes", "masks"},
     {"courier", "slots", "callbacks", "reporters", "engines", "console", "tally", "signals"},
+    {"outcomes"},
     {"minion"},
     {"app", "status", "launchers"},
     {"cli", "testing"},

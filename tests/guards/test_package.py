@@ -110,7 +110,7 @@ def test_the_commands_are_installed(built):
     for place in scripts.values():
         module, _, function = place.partition(":")
         assert f"{module.replace('.', '/')}.py" in built.in_wheel
-        assert function == "main"
+        assert function in ("main", "command")
 
 
 def test_the_index_can_show_the_readme(metadata):

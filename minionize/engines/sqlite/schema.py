@@ -16,6 +16,7 @@ import os
 import sqlite3
 from typing import Any
 
+from minionize import place
 from minionize.engines.sqlite.guard import Guard
 from minionize.errors import EngineError, EngineUnavailable, NoQueue
 
@@ -78,7 +79,14 @@ def connect(path: str, *, create: bool, boot: str) -> tuple[sqlite3.Connection, 
     try:
         guard = Guard(path + "-lock")
     except OSError as error:
-        raise EngineError(f"cannot open the queue {path}: {error.strerror}: {path}-lock") from error
+        directory = os.path.dirname(path) or "."
+        if not os.path.isdir(directory):
+            raise EngineError(f"cannot make the queue {path}: there is no directory {directory}.") from error
+        raise EngineError(
+            f"cannot open the queue {path}: {error.strerror}: {path}-lock\n"
+            f"  Even who only looks must be able to write in {directory}; for the events alone:  cd elsewhere, and"
+            f" minion-status REPORT_DIR"
+        ) from error
     guard.acquire()
     try:
         with Translated(path):
@@ -96,7 +104,7 @@ def connect(path: str, *, create: bool, boot: str) -> tuple[sqlite3.Connection, 
 def no_queue(path: str) -> NoQueue:
     """Say that there is nothing at ``path``, and how to make it."""
     return NoQueue(
-        f"there is no queue at {path} (in {os.getcwd()}).\n"
+        f"there is no queue at {path} (in {place.here()}).\n"
         f"  Make one:   seq 10 | minion-queue put -f -     or point to it:  SQLITE_PATH=/path/to/minion-queue.db"
     )
 
