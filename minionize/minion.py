@@ -232,6 +232,7 @@ class Minion:
     def _hold(self, trouble: HostTrouble) -> None:
         """Start nothing for a while, a little longer each time: this host cannot, whatever the task."""
         self._troubles += 1
+        self.tally.started -= 1
         self._hold_until = time.monotonic() + min(5.0, 0.1 * 2.0 ** min(self._troubles, 10))
         if self._troubles == 1:
             self._console.warn(f"{trouble}. Trying again.")
@@ -327,6 +328,8 @@ class Minion:
         if number == signals_.SIGINT and (again or self._reason == "signal"):
             for slot in self._pool.running.values():
                 self._pool.kill(slot)
+        elif number == signals_.SIGINT and self._pool.running:
+            self._console.say(f"stopping, in {self._options.grace:g} s at the most; Ctrl-C again kills.")
         self._leave("signal", stop=True, signal=self._signal or number)
 
     def _suspend(self) -> None:

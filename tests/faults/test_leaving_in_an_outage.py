@@ -111,7 +111,7 @@ def test_a_signal_prevails_over_a_drain(camp):
 ESCAPES = "setsid sh -c 'echo $$ >> pids; exec sleep 1000' &"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stopped_minion_takes_along_what_escaped_into_a_session_of_its_own(camp, number):
     """Whoever stops a minion wants the machine back: all of it is gone when the minion is."""
     command = camp.script("command", f"{ESCAPES} wait")
