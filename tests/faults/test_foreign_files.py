@@ -11,7 +11,9 @@ from harness import read_bytes, wait_for_lines, wait_until
 
 from minionize.engines.sqlite.schema import APPLICATION_ID, VERSION
 
-WHO = [("minionize", ["true"]), ("minion-queue", ["put", "1..3"]), ("minion-queue", ["show"])]
+#: Who works, who fills, and who only looks.
+WHO = [("minionize", ["true"]), ("minion-queue", ["put", "1..3"])]
+LOOKER = ("minion-queue", ["show"])
 
 
 def run(camp, command, arguments, **options):
@@ -62,7 +64,7 @@ def test_the_database_of_another_program_is_left_alone(camp, who, journal):
     db.close()
 
 
-@pytest.mark.parametrize("who", WHO)
+@pytest.mark.parametrize("who", [*WHO, LOOKER])
 def test_a_queue_of_a_newer_version_is_left_alone(camp, who):
     """The message names both versions, and what to type."""
     camp.put("1..3")
@@ -102,7 +104,7 @@ def test_a_directory_is_no_queue(camp, who):
     assert os.listdir(camp.queue_path) == []
 
 
-@pytest.mark.parametrize("who", [WHO[0], WHO[2]])
+@pytest.mark.parametrize("who", [WHO[0], LOOKER])
 @pytest.mark.parametrize("content", [b"", b"\n", None])
 def test_what_is_empty_is_no_queue(camp, who, content):
     """No file, none of a byte, and no database without a table is made one by somebody who only looks or works."""
@@ -159,7 +161,7 @@ def as_stranger(camp):
     return run
 
 
-@pytest.mark.parametrize("who", WHO[:2])
+@pytest.mark.parametrize("who", WHO)
 def test_a_queue_that_may_only_be_read_is_an_error(camp, as_stranger, who):
     """The file is neither written nor replaced."""
     camp.put("1..3")

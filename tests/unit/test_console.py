@@ -71,10 +71,9 @@ def test_bytes_are_written_as_they_come(outlet, pipe):
 
 def test_an_outlet_that_was_never_written_to_is_empty(outlet):
     """And has no thread to wait for."""
-    threads = threading.active_count()
     outlet.flush(PATIENCE)
     assert (outlet.empty, outlet.full, outlet.broken) == (True, False, False)
-    assert threading.active_count() == threads
+    assert not outlet._started
 
 
 def test_nobody_waits_for_a_reader_that_stopped(outlet, pipe):
@@ -175,7 +174,6 @@ class Screen:
     """A console whose standard output and error are files of the test."""
 
     def __init__(self, monkeypatch, out, err):
-        self._real = Outlet
         numbers = {1: out, 2: err}
         monkeypatch.setattr("minionize.console.Outlet", lambda fd, relieved: Outlet(numbers[fd], relieved))
         real_fstat, real_isatty = os.fstat, os.isatty
@@ -290,7 +288,7 @@ def terminal(monkeypatch):
         wait_until(is_there)
         return data.decode()
 
-    screen.shown = shown
+    screen.shown, screen.fd = shown, slave
     yield screen
     os.close(slave)
     os.close(master)
@@ -313,8 +311,20 @@ def test_output_stands_above_the_progress_line(terminal):
     console.write(1, b"hello\n")
     console.warn("beware")
     console.close(PATIENCE)
-    text = terminal.shown("beware\n" + ERASE)
-    assert f"{ERASE}1 done{ERASE}hello\n1 done{ERASE}minionize: beware\n1 done{ERASE}" in text
+    last = f"{ERASE}minionize: beware\n1 done{ERASE}"
+    assert terminal.shown(last) == f"{ERASE}1 done{ERASE}hello\n1 done{last}"
+
+
+def test_output_that_goes_elsewhere_leaves_the_progress_line_alone(monkeypatch, terminal, tmp_path):
+    """`minionize ... > file`: only what is shown on the terminal moves the line."""
+    with (tmp_path / "out").open("wb", buffering=0) as file:
+        console = Screen(monkeypatch, file.fileno(), terminal.fd).console()
+        console.progress("1 done")
+        console.write(1, b"hello\n")
+        console.progress("2 done")
+        console.close(PATIENCE)
+    assert terminal.shown(f"2 done{ERASE}") == f"{ERASE}1 done{ERASE}2 done{ERASE}"
+    assert (tmp_path / "out").read_bytes() == b"hello\n"
 
 
 def test_the_progress_line_is_gone_when_done(terminal):

@@ -160,16 +160,8 @@ class SqliteEngine(SqliteAdmin):
 
     def _settle(self, settled: Sequence[Settlement]) -> tuple[Gone, ...]:
         """Settle what is still ours; returns what is not."""
-        now, me = time.time(), self._n or 0
-        acks = [(now, s.result, s.task.handle, s.task.delivery, me) for s in settled if isinstance(s, Ack)]
-        done = 0
-        if acks:
-            done = self._db.executemany(
-                f"UPDATE life SET state = {DONE}, ended = ?, result = ?"
-                f" WHERE n = ? AND delivery = ? AND state = {LEASED} AND minion = ?",
-                acks,
-            ).rowcount
-            self._move(LEASED, DONE, done)
+        acks = [settlement for settlement in settled if isinstance(settlement, Ack)]
+        done = self._settle_done(acks) if acks else 0
         gone = []
         for settlement in settled:
             if isinstance(settlement, Ack):
@@ -179,6 +171,27 @@ class SqliteEngine(SqliteAdmin):
             if not ours:
                 gone.append(self._gone(settlement.task))
         return tuple(gone)
+
+    def _settle_done(self, acks: Sequence[Ack]) -> int:
+        """Settle what is done; says how many were still ours. Most left no result: those of one delivery go together."""
+        ours = f" AND delivery = ? AND state = {LEASED} AND minion = ?"
+        now, me, done = time.time(), self._n or 0, 0
+        plain: dict[int, list[int]] = {}
+        for task, result in acks:
+            if result is None and len(acks) > 1:
+                plain.setdefault(task.delivery, []).append(task.handle)
+            else:
+                done += self._db.execute(
+                    f"UPDATE life SET state = {DONE}, ended = ?, result = ? WHERE n = ?{ours}",
+                    (now, result, task.handle, task.delivery, me),
+                ).rowcount
+        for delivery, tasks in plain.items():
+            done += self._db.execute(
+                f"UPDATE life SET state = {DONE}, ended = ? WHERE n IN (SELECT value FROM json_each(?)){ours}",
+                (now, str(tasks), delivery, me),
+            ).rowcount
+        self._move(LEASED, DONE, done)
+        return done
 
     def _settle_failed(self, settlement: Nack | Bury) -> bool:
         """Give back or bury; says whether the task was still ours."""
@@ -263,12 +276,12 @@ class SqliteEngine(SqliteAdmin):
             "SELECT n, id, param, 1, 0, 0 FROM task WHERE n > ? ORDER BY n LIMIT ?", (head, limit)
         ).fetchall()
         if rows:
-            since = time.time()
-            self._db.executemany(
-                f"INSERT INTO life VALUES(?, {LEASED}, 0, 1, 0, 1, ?, ?, NULL, NULL, NULL)",
-                [(row[0], self._n, since) for row in rows],
+            last = rows[-1][0]
+            self._db.execute(
+                f"INSERT INTO life SELECT n, {LEASED}, 0, 1, 0, 1, ?, ?, NULL, NULL, NULL FROM task WHERE n > ? AND n <= ?",
+                (self._n, time.time(), head, last),
             )
-            self._db.execute("UPDATE book SET head = ?", (rows[-1][0],))
+            self._db.execute("UPDATE book SET head = ?", (last,))
             self._move(FRESH, LEASED, len(rows))
         return rows
 
