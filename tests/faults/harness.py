@@ -19,6 +19,7 @@ from minionize.engines.sqlite import SqliteEngine
 PATIENCE = 30.0
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 MINION = (sys.executable, "-m", "minionize.cli.minionize")
+QUEUE = (sys.executable, "-m", "minionize.cli.queue")
 HALTING = os.path.join(os.path.dirname(os.path.abspath(__file__)), "halting.py")
 
 
@@ -214,7 +215,7 @@ class Camp:
 
     def queue(self, *arguments, **options):
         """Start ``minion-queue`` with these arguments."""
-        return self.start(sys.executable, "-m", "minionize.cli.queue", *arguments, **options)
+        return self.start(*QUEUE, *arguments, **options)
 
     def put(self, *words):
         """Fill the queue."""

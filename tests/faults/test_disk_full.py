@@ -10,7 +10,7 @@ import resource
 import sqlite3
 
 import pytest
-from harness import wait_for_lines, wait_until
+from harness import QUEUE, wait_for_lines, wait_until
 
 from minionize.model import Counts
 
@@ -26,9 +26,9 @@ def limit(process, size):
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (hard if size is None else size, hard))
 
 
-def limited(size):
-    """Start a process with such a limit."""
-    return {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))}
+def limited_put(camp, blocks, *words):
+    """Start a put whose files may grow to so many blocks of 512 bytes."""
+    return camp.start("sh", "-c", f'ulimit -S -f {blocks}; exec "$@"', "sh", *QUEUE, "put", *words)
 
 
 def integrity(path):
@@ -40,7 +40,7 @@ def integrity(path):
 def test_a_put_that_does_not_fit_adds_nothing(camp):
     """It says why, and the queue is as it was; with room it works."""
     camp.put("1..10")
-    put = camp.queue("put", "1..50000", **limited(200_000))
+    put = limited_put(camp, 400, "1..50000")
     assert put.code() == 69
     assert "cannot be used now" in put.err
     assert "Traceback" not in put.err
@@ -51,7 +51,7 @@ def test_a_put_that_does_not_fit_adds_nothing(camp):
 
 def test_a_put_that_cannot_even_make_the_queue_leaves_no_broken_one(camp):
     """The next put is the first one."""
-    put = camp.queue("put", "1..10", **limited(1000))
+    put = limited_put(camp, 1, "1..10")
     assert put.code() == 69
     assert "Traceback" not in put.err
     assert "10 added" in camp.put("1..10")

@@ -154,9 +154,8 @@ def test_a_grandchild_that_keeps_the_output_open_does_not_hold_up_its_slot(camp)
 def test_an_inner_minion_is_swept_away_with_all_it_started(camp):
     """A minion that is the task of another one has a warden of its own, which outlives it."""
     inner = camp.script("inner", "echo $$ >> pids; echo $PPID >> pids; env -i setsid true; exec env -i sleep 1000")
-    command = camp.script(
-        "command", f"SQLITE_PATH=inner.db minion-queue put x && SQLITE_PATH=inner.db exec minionize {inner}"
-    )
+    cli = f"{sys.executable} -m minionize.cli"
+    command = camp.script("command", f"export SQLITE_PATH=inner.db; {cli}.queue put x && exec {cli}.minionize {inner}")
     camp.put("1")
     minion = camp.minion(command)
     family = pids(camp, 2)

@@ -26,14 +26,16 @@ def freeze(process):
 
 def test_control_z_stops_the_children_and_going_on_lets_them_go_on(camp):
     """A suspended minion does not leave its tasks computing behind it."""
-    command = camp.script("command", "echo $$ >> ran; while ! [ -e go ]; do sleep 0.01; done")
+    gate = camp.gate()
+    command = camp.script("command", "echo $$ >> ran; read _ < gate")
     camp.put("1..2")
     minion = camp.minion("-j2", command)
-    children = {running(camp, 1), running(camp, 2)}
+    pids = [minion.pid, running(camp, 1), running(camp, 2)]
     minion.signal(signal.SIGTSTP)
-    for pid in (minion.pid, *children):
+    for pid in pids:
         wait_until(lambda pid=pid: state_of(pid) == "T", f"process {pid} is stopped")
-    (camp.path / "go").touch()
+    gate.open()
+    assert [state_of(pid) for pid in pids] == ["T"] * 3
     minion.signal(signal.SIGCONT)
     assert minion.code() == 0, minion.err
     assert camp.counts().done == 2
