@@ -275,6 +275,7 @@ class Pool:
         for slot in self._slots:
             slot.output.close()
         os.close(self._nothing[1])
+        self._scratch.close()
 
     def listen(self, on: bool) -> None:
         """Read what the tasks write, or leave them to wait."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING
 
 from minionize.errors import UsageError
@@ -15,6 +16,8 @@ LARGEST_VARIABLE = 65536
 #: Bytes of a result file that are kept.
 LARGEST_RESULT = 65536
 
+#: Nanoseconds after which the clock of a file system has moved on for certain.
+_TICK = 50_000_000
 _RESULT, _PARAM = b".result", b".param"
 
 
@@ -31,6 +34,8 @@ class Scratch:
             ) from error
         self._prefix = os.fsencode(directory) + b"/"
         self._count = 0
+        self._directory = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._untouched = 0  # a time of change of the directory, at which we know that it is empty
 
     def begin(self, text: bytes, environment: MutableMapping[bytes, bytes]) -> bytes:
         """Name, in the environment of a child, where its param is and its result goes; returns the stem of both."""
@@ -56,7 +61,12 @@ class Scratch:
         if len(param) > LARGEST_VARIABLE // 4:  # in bytes it may be four times as long
             _unlink(stem + _PARAM)
         path = stem + _RESULT
+        changed = os.fstat(self._directory).st_mtime_ns
+        if changed == self._untouched:
+            return None  # most tasks leave nothing, and looking up a name that is not there is dear
         if not os.access(path, os.F_OK):
+            if time.time_ns() - changed > _TICK and not os.listdir(self._directory):
+                self._untouched = changed  # what is made from now on, by any task, changes it
             return None
         try:
             fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
@@ -70,6 +80,10 @@ class Scratch:
             os.close(fd)
             _unlink(path)
         return _json(data)
+
+    def close(self) -> None:
+        """Let go of the directory."""
+        os.close(self._directory)
 
 
 def _json(data: bytes) -> str | None:
