@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -94,8 +95,21 @@ def run(cwd: str, *programs: Program) -> float:
     with ExitStack() as stack:
         began = time.perf_counter()
         for process in [stack.enter_context(started(program, cwd)) for program in programs]:
-            process.wait(_LONGEST)
+            _await(process)
         return time.perf_counter() - began
+
+
+def _await(process: subprocess.Popen[str]) -> None:
+    """Wait for the end of a process to the millisecond: with a time limit, Popen's own wait looks every 50 of them."""
+    fd = os.pidfd_open(process.pid)
+    try:
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        if not poll.poll(_LONGEST * 1000):
+            raise subprocess.TimeoutExpired(process.args, _LONGEST)
+    finally:
+        os.close(fd)
+    process.wait()
 
 
 def answer(cwd: str, program: Program, line: str = "") -> str:

@@ -15,7 +15,7 @@ from minionize.errors import EngineUnavailable
 #: Seconds to wait for the guard: far longer than any write takes, so whoever holds it then is stopped or stuck.
 PATIENCE = 10.0
 #: Times in a row that the lock is taken past those who wait for it.
-SNATCHES = 32
+SNATCHES = 64
 
 
 class Guard:
