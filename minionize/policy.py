@@ -22,6 +22,14 @@ BATCH = 256
 #: Share of a lifetime after which a task that was interrupted does not fit into one at all.
 WHOLE_LIFETIME = 0.8
 
+#: Crashes from which on a task is handed out alone, so that only the guilty one is counted again.
+ALONE = 2
+#: Seconds after which a drain that nobody took back is forgotten.
+DRAIN_MEMORY = 86400.0
+
+#: Why we ended an execution, if we did.
+Stopped = Literal["", "timeout", "leaving", "lifetime", "lost", "cancelled"]
+
 #: Why a minion leaves: what ``minion_stop`` says.
 Reason = Literal[
     "settled", "idle", "drain", "lifetime", "max_tasks", "halt", "signal", "bad_host", "engine_lost", "output", "error"
@@ -59,7 +67,7 @@ class Ending(NamedTuple):
     exit: int | None = None
     signal: int | None = None
     error: str = ""
-    stopped: Literal["", "timeout", "leaving", "lifetime", "lost", "cancelled"] = ""
+    stopped: Stopped = ""
     start: float = 0.0
     took: float = 0.0
     cpu: float = 0.0

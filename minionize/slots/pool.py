@@ -6,7 +6,7 @@ import errno
 import os
 import signal
 import time
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from minionize.errors import BadParam, Interrupted
 from minionize.policy import Ending
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from minionize.model import Task
+    from minionize.policy import Stopped
     from minionize.slots.output import Output, Stream
     from minionize.slots.warden import Warden
 
@@ -39,8 +40,6 @@ _HOST_ERRORS = frozenset(
 )
 _NEVER = float("inf")
 _DUP2, _SHELL = os.POSIX_SPAWN_DUP2, b"/bin/sh"
-
-Stopped = Literal["", "timeout", "leaving", "lifetime", "lost", "cancelled"]
 
 
 class HostTrouble(Interrupted):

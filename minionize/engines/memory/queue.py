@@ -14,17 +14,13 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Protocol
 
 from minionize.model import STATES, Failure, Task
+from minionize.policy import ALONE, DRAIN_MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Literal
 
     from minionize.model import Control, Identity, NewTask, State
-
-#: Crashes from which on a task is handed out alone.
-ALONE = 2
-#: Seconds after which a drain that nobody took back is forgotten.
-DRAIN_MEMORY = 86400.0
 
 
 class Source(Protocol):

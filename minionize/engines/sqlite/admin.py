@@ -8,9 +8,10 @@ from json import loads
 from typing import TYPE_CHECKING, Any
 
 from minionize.engines.sqlite.schema import DEAD, DONE, FRESH, LEASED, WAITING, Translated, id_of, key_of, new_uuid
-from minionize.engines.sqlite.store import DRAIN_MEMORY, Store
+from minionize.engines.sqlite.store import Store
 from minionize.errors import UsageError
 from minionize.model import Control, Entry, Failure, Put
+from minionize.policy import DRAIN_MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

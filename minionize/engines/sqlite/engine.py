@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from minionize import place
 from minionize.engines.sqlite.admin import SqliteAdmin
 from minionize.engines.sqlite.schema import DEAD, DONE, FRESH, LEASED, WAITING, Translated, id_of
-from minionize.engines.sqlite.store import DRAIN_MEMORY, LOOK, T, pack
+from minionize.engines.sqlite.store import LOOK, T, pack
 from minionize.errors import EngineError, NoQueue
 from minionize.model import Ack, Bury, Delivery, Gone, Identity, Task, Traits
+from minionize.policy import ALONE, DRAIN_MEMORY
 from minionize.settings import table
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks at the file while waiting: from the first to the second, doubling.
 TICK = (0.01, 0.25)
-#: Crashes from which on a task is handed out alone, so that only the guilty one is counted again.
-ALONE = 2
 
 #: A claimable task: n, id, param, attempt, delivery, crashes.
 Row = tuple[int, int | str, str, int, int, int]

@@ -17,8 +17,6 @@ T = TypeVar("T")
 
 #: Seconds between two looks whether the processes that hold tasks are still there.
 LOOK = 1.0
-#: Seconds after which a drain that nobody took back is forgotten.
-DRAIN_MEMORY = 86400.0
 
 
 class Store:
