@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from minionize import place, plugins
+from minionize.choice import engine_name
 from minionize.errors import MinionizeError, NoQueue, UsageError
 from minionize.settings import load, table
 
@@ -47,11 +48,6 @@ def open_engine(settings: Settings, me: Identity | None = None, *, create: bool 
     return engine
 
 
-def engine_name(settings: Settings) -> str:
-    """Say which engine: the one that was named, else sqlite."""
-    return settings[table.ENGINE] or "sqlite"
-
-
 def open_to_work(settings: Settings, me: Identity) -> Engine:
     """Open the queue for a minion; with the engine ``file``, its lines are read, or put into the queue beside them."""
     if engine_name(settings) != "file":
@@ -77,10 +73,15 @@ def open_to_work(settings: Settings, me: Identity) -> Engine:
 
 
 def _beside(settings: Settings, me: Identity, *, create: bool) -> Engine:
-    """Open the queue beside a file of params."""
+    """Open the queue beside a file of params: SQLite where only this machine writes, else a spool."""
+    database, spool = f"{settings[table.FILE_PATH]}.queue.db", f"{settings[table.FILE_PATH]}.queue.d"
+    if os.path.isdir(spool) or not (os.path.exists(database) or place.is_local(place.filesystem(database))):
+        from minionize.engines.spool import SpoolEngine
+
+        return SpoolEngine.at(spool, settings, me, create=create)
     from minionize.engines.sqlite import SqliteEngine
 
-    return SqliteEngine.at(f"{settings[table.FILE_PATH]}.queue.db", settings, me, create=create)
+    return SqliteEngine.at(database, settings, me, create=create)
 
 
 def options(settings: Settings, environ: Mapping[str, str] = os.environ) -> Options:
@@ -112,6 +113,7 @@ def options(settings: Settings, environ: Mapping[str, str] = os.environ) -> Opti
         bad_host=settings[table.BAD_HOST],
         ignore_failures=settings[table.IGNORE_FAILURES],
         supervised=supervised,
+        engine=engine_name(settings),
     )
 
 
@@ -191,7 +193,7 @@ class minionizer:  # noqa: N801 - the original's name
                 time.time(),
                 me.uid,
                 queue=engine.queue,
-                engine=engine_name(settings),
+                engine=how.engine,
                 where=engine.where,
                 host=me.host,
                 pid=me.pid,

@@ -65,6 +65,7 @@ class Options(NamedTuple):
     bad_host: int = 10
     ignore_failures: bool = False
     supervised: bool = False  # in a job or container, where stops reach the children too
+    engine: str = ""  # the name of the engine
 
 
 class Minion:
@@ -115,11 +116,13 @@ class Minion:
 
     def run(self) -> int:
         """Work until there is a reason to leave; returns the exit code."""
-        name, slots = self._engine.where, self._options.slots
-        self._console.say(f"minion {self._me.uid} takes params from {name}, {slots} at a time.")
-        self._courier = Courier(
-            self._engine, lease=self._options.lease, patience=self._options.patience, notify=self._wake.notify
+        where, options = self._engine.where, self._options
+        self._console.say(
+            f"minion {self._me.uid} takes params from {where} ({options.engine}), {options.slots} at a time."
         )
+        for note in self._engine.notes:
+            self._console.say(note)
+        self._courier = Courier(self._engine, lease=options.lease, patience=options.patience, notify=self._wake.notify)
         try:
             while not self._finished():
                 self._start_tasks()

@@ -175,7 +175,8 @@ class Traits(NamedTuple):
     ``durable``: survives a restart of everything. ``lease``: what ends a dead minion's hold: a deadline (``timed``),
     its ``connection``, or nothing. ``delay``: a nack's delay is kept. ``fencing``: a late settlement is refused.
     ``deliveries``: where they are counted, and so whether crashes are. ``dedup``: a put of a known id adds nothing.
-    ``finite``: it can tell that nothing is left. ``admin``: the verbs of :class:`minionize.engines.base.Admin` it has.
+    ``finite``: it can tell that nothing is left. ``order``: fresh tasks are handed out as they were put, behind those that
+    were given back. ``admin``: the verbs of :class:`minionize.engines.base.Admin` it has.
     ``param_limit``: the largest param, in bytes of JSON text (None: memory and disk decide).
     """
 
@@ -187,5 +188,6 @@ class Traits(NamedTuple):
     deliveries: Literal["durable", "volatile", "none"]
     dedup: bool
     finite: bool
+    order: bool = False
     admin: frozenset[str] = frozenset()
     param_limit: int | None = None

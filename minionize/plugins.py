@@ -17,12 +17,23 @@ Kind = Literal["engine", "reporter"]
 
 #: What comes with minionize: where each is, as ``module:attribute``.
 BUILT_IN: dict[Kind, dict[str, str]] = {
-    "engine": {"sqlite": "minionize.engines.sqlite:SqliteEngine"},
+    "engine": {
+        "sqlite": "minionize.engines.sqlite:SqliteEngine",
+        "spool": "minionize.engines.spool:SpoolEngine",
+        "execo": "minionize.engines.execo:ExecoEngine",
+        "redis": "minionize.engines.redis:RedisEngine",
+    },
     "reporter": {
         "json": "minionize.reporters.json:JsonReporter",
         "stdout": "minionize.reporters.stdout:StdoutReporter",
         "null": "minionize.reporters.null:NullReporter",
     },
+}
+
+#: What the minion calls of each: an entry point that lacks one of these names something else.
+METHODS: dict[Kind, tuple[str, ...]] = {
+    "engine": ("from_settings", "put", "exchange", "renew", "counts", "wake", "close"),
+    "reporter": ("from_settings",),
 }
 
 #: Names that users may give although no module of that name is loaded: the file engine is a reader in front of another.
@@ -37,7 +48,12 @@ class Client(NamedTuple):
 
 
 #: By the name of the module that is imported.
-CLIENTS: dict[str, Client] = {"pandas": Client("pandas", "pandas")}
+CLIENTS: dict[str, Client] = {
+    "pandas": Client("pandas", "pandas"),
+    "redis": Client("redis", "redis"),
+    "execo_engine": Client("execo", "execo"),
+    "execo": Client("execo", "execo"),
+}
 
 
 def find(kind: Kind, name: str, said: str = "") -> Any:
@@ -93,12 +109,17 @@ def _entry_points(kind: Kind) -> dict[str, EntryPoint]:
 
 
 def _load_entry_point(kind: Kind, point: EntryPoint) -> Any:
+    owner = f" of the package {point.dist.name} {point.dist.version}" if point.dist else ""
+    what = f'the {kind} "{point.name}"{owner}'
     try:
-        return point.load()
+        found = point.load()
     except Exception as error:
-        owner = f" of the package {point.dist.name} {point.dist.version}" if point.dist else ""
         why = f"{type(error).__name__}: {error}"
-        raise UsageError(f'the {kind} "{point.name}"{owner} cannot be loaded: {why}\n  It is {point.value}') from error
+        raise UsageError(f"{what} cannot be loaded: {why}\n  It is {point.value}") from error
+    lacking = [name for name in METHODS[kind] if not callable(getattr(found, name, None))]
+    if lacking:
+        raise UsageError(f"{what} is no {kind}: it has no {', '.join(lacking)}\n  It is {point.value}")
+    return found
 
 
 def _known(kind: Kind, points: dict[str, EntryPoint]) -> list[str]:

@@ -6,12 +6,29 @@ import os
 
 import pytest
 from hypothesis import settings
+from servers.sharedfs import shared_volume, two_mounts
+
+#: Fixtures of the whole session belong here: a module that imports one makes another of it.
+__all__ = ["shared_volume", "two_mounts"]
 
 # A busy machine makes a slow example, not a wrong one; the same examples every time make a test that can be believed.
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
 
-OURS = ("MINION", "SQLITE_", "FILE_", "REPORTER_", "DRY", "OAR_", "SLURM_", "AWS_BATCH_", "KUBERNETES_")
+OURS = (
+    "MINION",
+    "SQLITE_",
+    "FILE_",
+    "REPORTER_",
+    "DRY",
+    "SPOOL_",
+    "EXECO_",
+    "REDIS_",
+    "OAR_",
+    "SLURM_",
+    "AWS_BATCH_",
+    "KUBERNETES_",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from minionize.errors import MinionizeError
 from minionize.settings.document import title
-from minionize.settings.table import TABLE
+from minionize.settings.table import ENGINE, REPORTER, TABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from minionize.settings.setting import Setting
 
 #: Exit codes of a command that was stopped by Ctrl-C, whose reader has gone, or that met an error nobody foresaw.
 INTERRUPTED, NOBODY_READS, UNEXPECTED = 130, 141, 70
+#: The variables that choose a plug-in.
+CHOICES = (ENGINE.name, REPORTER.name)
 
 
 class Parser(argparse.ArgumentParser):
@@ -69,6 +71,30 @@ def flags_of(namespace: argparse.Namespace) -> dict[str, str]:
     """Return the settings that were given as flags, by name, as :func:`minionize.settings.load` takes them."""
     given = vars(namespace)
     return {row.name: given[row.name] for row in TABLE if row.name in given}
+
+
+def choices(arguments: Sequence[str]) -> dict[str, str]:
+    """Find the flags that choose plug-ins in a command line that is not parsed yet, as it is when help is asked for."""
+    found = {}
+    for row in (ENGINE, REPORTER):
+        for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
+            flag, equals, value = word.partition("=")
+            if flag in row.flags and (value or following):
+                found[row.name] = value if equals else following
+    return found
+
+
+def variables_of_plug_ins(flags: dict[str, str]) -> str:
+    """Describe the variables that the chosen plug-ins declare; empty where there are none, or where these are broken."""
+    from minionize.settings import load
+    from minionize.settings.declared import declared
+
+    try:
+        rows = declared(load(flags))
+    except MinionizeError:
+        return ""
+    lines = [f"  {row.name}\n{'':24}{row.help} ({row.kind.allowed}; default: {row.default or 'unset'})" for row in rows]
+    return "\n".join(["variables of the chosen plug-in:", *lines]) if rows else ""
 
 
 def run(prog: str, body: Callable[[], int], verbose: bool = False) -> int:

@@ -30,11 +30,15 @@ def examine(settings: Settings, words: list[str]) -> int:
     well = True
     for name, check in checks:
         try:
-            print(f"ok    {name:9}{check()}")
+            print(f"ok    {name:9}{_below(check())}")
         except (MinionizeError, OSError) as error:
             well = False
-            print(f"FAIL  {name:9}{str(error).replace(chr(10), chr(10) + ' ' * 15)}")
+            print(f"FAIL  {name:9}{_below(str(error))}")
     return 0 if well else 1
+
+
+def _below(text: str) -> str:
+    return text.replace("\n", "\n" + " " * 15)
 
 
 def _host() -> str:
@@ -44,7 +48,8 @@ def _host() -> str:
 
 
 def _queue(settings: Settings) -> str:
-    from minionize.app import engine_name, open_engine
+    from minionize.app import open_engine
+    from minionize.choice import engine_name
 
     name = engine_name(settings)
     begin = time.perf_counter()
@@ -59,7 +64,7 @@ def _queue(settings: Settings) -> str:
     books = ", ".join(f"{value} {state}" for state, value in zip(counts._fields, counts, strict=True) if value)
     path = getattr(engine, "path", None)
     kind = f", on {place.filesystem(path)}" if path else ""
-    return f"{name} at {engine.where}{kind}: {books or 'empty'} (in {took:.0f} ms)"
+    return "\n".join([f"{name} at {engine.where}{kind}: {books or 'empty'} (in {took:.0f} ms)", *engine.notes])
 
 
 def _command(words: list[str]) -> str:

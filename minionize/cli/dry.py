@@ -40,7 +40,8 @@ def show_commands(settings: Settings, words: list[str], *, everything: bool) -> 
 
 def _pending(settings: Settings) -> Iterator[Entry | NewTask]:
     """Give the pending tasks of the queue, or of a file whose lines no minion has put into one yet."""
-    from minionize.app import engine_name, open_engine
+    from minionize.app import open_engine
+    from minionize.choice import engine_name
 
     path = settings[table.FILE_PATH]
     try:

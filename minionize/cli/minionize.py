@@ -39,17 +39,17 @@ def main(argv: list[str] | None = None) -> int:
     if not arguments:
         sys.stderr.write(_SHORT)
         return 2
-    namespace = _parser().parse_args(arguments)
+    namespace = _parser(arguments).parse_args(arguments)
     words = namespace.command[1:] if namespace.command[:1] == ["--"] else namespace.command
     return common.run("minionize", lambda: _main(namespace, words), namespace.verbose > 1)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(arguments: list[str]) -> argparse.ArgumentParser:
     parser = common.parser(
         "minionize",
         usage=_USAGE,
         description=_ABOUT,
-        epilog=f"examples:\n{_EXAMPLES}\n\nExit codes and variables: see the README.",
+        epilog=f"examples:\n{_EXAMPLES}\n\nExit codes and variables: see the README.{_about_plug_ins(arguments)}",
     )
     parser.add_argument("--version", action="version", version=f"minionize {__version__}")
     parser.add_argument(
@@ -63,6 +63,17 @@ def _parser() -> argparse.ArgumentParser:
     common.add_settings(parser)
     parser.add_argument("command", nargs="...", metavar="COMMAND [ARG...]", help="The program to run")
     return parser
+
+
+def _about_plug_ins(arguments: list[str]) -> str:
+    """Write what ``--help`` says of the chosen plug-ins; nothing is loaded where none can be chosen."""
+    if not {"-h", "--help"}.intersection(arguments):
+        return ""
+    flags = common.choices(arguments)
+    if not flags and not os.path.exists(".env") and not any(os.environ.get(name) for name in common.CHOICES):
+        return ""
+    text = common.variables_of_plug_ins(flags)
+    return text and f"\n\n{text}"
 
 
 def _main(namespace: argparse.Namespace, words: list[str]) -> int:

@@ -37,6 +37,8 @@ class Engine(Protocol):
     queue: str
     #: What people are shown, secrets masked: ``minion-queue.db``, ``redis://host:6379/0 minions``.
     where: str
+    #: What a user should know of this queue, a sentence each; a minion says them once, at its start.
+    notes: tuple[str, ...]
 
     @classmethod
     def from_settings(cls, settings: Settings, me: Identity, *, create: bool = False) -> Self:

@@ -6,7 +6,7 @@ harmless one: unknown, no limit, local.
 
 from __future__ import annotations
 
-from minionize.place.mounts import filesystem, is_local
+from minionize.place.mounts import filesystem, is_local, mount
 from minionize.place.processors import cpus
 from minionize.place.scheduler import best_effort, in_job_or_container, job, lifetime
 from minionize.place.who import here, identity
@@ -21,4 +21,5 @@ __all__ = [
     "is_local",
     "job",
     "lifetime",
+    "mount",
 ]

@@ -35,7 +35,7 @@ LOCAL = frozenset(
 
 
 class Mount(NamedTuple):
-    """One line of ``/proc/self/mountinfo``."""
+    """One line of ``/proc/self/mountinfo``; ``options`` are those of the file system."""
 
     device: str
     root: str
@@ -50,7 +50,7 @@ def mounts(text: str | None = None) -> list[Mount]:
 
 
 def _parsed_mounts(text: str) -> Iterator[Mount]:
-    for line in text.splitlines():
+    for line in text.split("\n"):
         before, _, after = line.partition(" - ")
         fields, tail = before.split(" "), after.split(" ")
         if len(fields) >= 5 and tail[0]:
@@ -67,18 +67,23 @@ def _plain(path: str) -> str:
 
 def filesystem(path: str, table: list[Mount] | None = None) -> str:
     """Return the type of the file system that holds the path, or would if it existed; empty where nobody can say."""
+    found = mount(path, table)
+    return found.type if found else ""
+
+
+def mount(path: str, table: list[Mount] | None = None) -> Mount | None:
+    """Find what is mounted where the path is, or would be if it existed; None where nobody can say."""
     path = os.path.realpath(path)
     # Before the table is read: an automounter mounts what is looked at.
     device = _device(path)
-    holding = [mount for mount in (mounts() if table is None else table) if holds(mount.point, path)]
+    holding = [one for one in (mounts() if table is None else table) if holds(one.point, path)]
     # A mount may be covered by a later one that is higher up; its files are then on another device. (Some file systems
     # give their files other numbers than their mount: then the longest name decides.)
-    holding = [mount for mount in holding if mount.device == device] or holding
-    found = ""
-    longest = 0
-    for mount in holding:
-        if len(mount.point) >= longest:
-            longest, found = len(mount.point), mount.type
+    holding = [one for one in holding if one.device == device] or holding
+    found = None
+    for one in holding:
+        if found is None or len(one.point) >= len(found.point):
+            found = one
     return found
 
 

@@ -113,11 +113,15 @@ def load(
     """Find the values of all settings; raises UsageError for a bad value or an unreadable ``.env``.
 
     ``flags`` maps names of settings to texts, ``environ`` defaults to the process's, ``.env`` is looked for in
-    ``directory``, ``extra`` are rows that plug-ins declare.
+    ``directory``. Known are the rows of the table, those that the chosen plug-ins declare, and ``extra``.
     """
+    from minionize.settings.declared import declared
+
     if environ is None:
         environ = os.environ
-    return Settings(_Layers({}, flags or {}, environ, read_dotenv(directory)), _joined(TABLE, extra))
+    settings = Settings(_Layers({}, flags or {}, environ, read_dotenv(directory)), _joined(TABLE, extra))
+    rows = declared(settings)
+    return settings.with_rows(rows) if rows else settings
 
 
 def _joined(rows: tuple[Setting[Any], ...], extra: Iterable[Setting[Any]]) -> tuple[Setting[Any], ...]:

@@ -127,9 +127,17 @@ def _text(text: str) -> str:
     return text
 
 
+def _decoder(text: str) -> str:
+    module, colon, name = text.partition(":")
+    if text not in ("identity", "json") and not (colon and module and name):
+        raise ValueError(text)
+    return text
+
+
 TEXT = Kind(_text, "text", "TEXT")
 NAME = Kind(_text, "a name", "NAME")
 DESTINATION = Kind(_text, "live | grouped | none | a directory", "WHERE")
+DECODER = Kind(_decoder, "identity | json | module:function", "DECODER")
 PATH = Kind(_text, "a path", "PATH")
 LENGTH = Kind(_length, "a duration above 0: 90s, 5m, 1h30m", "TIME")
 DURATION = Kind(duration, "a duration: 90s, 5m, 1h30m", "TIME")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from minionize.settings.setting import (
     CODES,
     COUNT,
+    DECODER,
     DESTINATION,
     DURATION,
     LENGTH,
@@ -16,6 +17,7 @@ from minionize.settings.setting import (
     POSITIVE,
     SLOTS,
     SWITCH,
+    TEXT,
     Setting,
     one_of,
 )
@@ -24,12 +26,20 @@ ENGINE = Setting(
     "MINION_ENGINE",
     NAME,
     None,
-    "Queue to pull params from: sqlite, file, or an installed plug-in. Unset: the queue that is already here",
+    "Queue to pull params from: sqlite, spool, file, execo, redis, or an installed plug-in."
+    " Unset: the queue that is already here",
     flags=("--engine",),
     group="queue",
 )
 SQLITE_PATH = Setting(
     "SQLITE_PATH", PATH, "minion-queue.db", "The sqlite engine's file, on a local disk", group="queue"
+)
+SPOOL_DIR = Setting(
+    "SPOOL_DIR",
+    PATH,
+    "minion-queue.d",
+    "The spool engine's directory, on a file system that all machines share",
+    group="queue",
 )
 FILE_PATH = Setting(
     "FILE_PATH", PATH, None, "The file engine's params, one a line. Unset: standard input", group="queue"
@@ -39,6 +49,25 @@ FILE_DECODER = Setting(
     one_of("identity", "json", "csv"),
     "identity",
     "How the file engine reads its lines: each one a string, a JSON value, or a row under a CSV header",
+    group="queue",
+)
+EXECO_DIRECTORY = Setting(
+    "EXECO_PERSISTENCE_DIR", PATH, "sweeps", "The execo engine's directory: that of a ParamSweeper", group="queue"
+)
+REDIS_URL = Setting(
+    "REDIS_URL",
+    TEXT,
+    "redis://localhost:6379/0",
+    "The redis engine's server; rediss:// for TLS, redis+sentinel://host:26379/service/0 for Sentinel",
+    group="queue",
+)
+REDIS_STREAM = Setting("REDIS_STREAM", NAME, "minions", "The stream that holds the params", group="queue")
+REDIS_GROUP = Setting("REDIS_GROUP", NAME, "minions", "The consumer group that all minions are in", group="queue")
+REDIS_DECODER = Setting(
+    "REDIS_DECODER",
+    DECODER,
+    "json",
+    "How messages that others published are read: identity (a string), json, or module:function",
     group="queue",
 )
 

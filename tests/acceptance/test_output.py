@@ -130,7 +130,7 @@ def test_messages_go_to_standard_error(here):
     assert done.out == "a\n"
     [start] = here.events("minion_start")
     first, last = done.err.splitlines()
-    assert first == f"minionize: minion {start['minion']} takes params from minion-queue.db, 1 at a time."
+    assert first == f"minionize: minion {start['minion']} takes params from minion-queue.db (sqlite), 1 at a time."
     assert re.fullmatch(r"minionize: all settled\. This minion: 1 done in [0-9.]+s\. Details: minion-status", last)
 
 

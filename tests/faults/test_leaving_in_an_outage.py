@@ -24,7 +24,7 @@ os.read(0, 1)
 IMPATIENT = """
 import sys
 from minionize import minion
-from minionize.engines.sqlite.guard import Guard
+from minionize.engines.guard import Guard
 from minionize.cli.minionize import main
 minion.PARTING = float(sys.argv[1])
 Guard.__init__.__defaults__ = (minion.PARTING,)

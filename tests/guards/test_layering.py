@@ -11,9 +11,9 @@ from minionize import plugins
 #: From the ground up. A part is a module or a folder of the package.
 LAYERS = (
     {"model", "errors"},
-    {"policy", "params", "events", "place", "plugins", "settings", "processes", "masks"},
+    {"policy", "params", "events", "place", "plugins", "settings", "processes", "masks", "choice"},
     {"courier", "slots", "callbacks", "reporters", "engines", "console", "tally", "signals"},
-    {"outcomes"},
+    {"outcomes", "mover"},
     {"minion"},
     {"app", "status", "launchers"},
     {"cli", "testing"},

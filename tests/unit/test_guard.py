@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from minionize.engines.sqlite.guard import Guard, holder
+from minionize.engines.guard import Guard, holder
 from minionize.errors import EngineUnavailable
 
 #: Seconds that a test waits for an event before it fails.
@@ -153,7 +153,7 @@ def test_a_holder_that_is_stopped_is_said_to_be(guard, other):
 
 def test_a_holder_that_cannot_be_seen_is_another_process(guard, other, monkeypatch):
     """One in another container, say: the kernel tells us no pid."""
-    monkeypatch.setattr("minionize.engines.sqlite.guard.holder", lambda fd: None)
+    monkeypatch.setattr("minionize.engines.guard.holder", lambda fd: None)
     with pytest.raises(EngineUnavailable) as caught:
         guard(0.01).acquire()
     assert "another process" in str(caught.value)

@@ -13,6 +13,9 @@ from minionize.errors import MissingExtra, UsageError
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+#: The engines that come with minionize.
+OURS = [*plugins.BUILT_IN["engine"], "file"]
+
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
@@ -22,9 +25,12 @@ def package(tmp_path, monkeypatch):
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: cavern\nVersion: 2.1\n")
     (info / "entry_points.txt").write_text(
         "[minionize.engines]\ncavern = cavern_module:Cavern\nbroken = broken_cavern:Cavern\nempty = cavern_module:Nothing\n"
-        "sqlite = cavern_module:Cavern\n[minionize.reporters]\necho = cavern_module:Echo\n"
+        "module = cavern_module\nsqlite = cavern_module:Cavern\n[minionize.reporters]\necho = cavern_module:Echo\n"
     )
-    (tmp_path / "cavern_module.py").write_text("class Cavern: ...\nclass Echo: ...\n")
+    (tmp_path / "cavern_module.py").write_text(
+        "class Cavern:\n    from_settings = put = exchange = renew = counts = wake = close = print\n"
+        "class Echo:\n    from_settings = print\n"
+    )
     (tmp_path / "broken_cavern.py").write_text("import surely_not_installed\n")
     monkeypatch.syspath_prepend(tmp_path)
     yield
@@ -61,7 +67,8 @@ def test_an_installed_package_brings_engines_and_reporters(package):
 
 def test_a_package_cannot_take_our_names(package):
     """What is documented here is what runs here."""
-    assert plugins.names("engine") == ["sqlite", "file", "broken", "cavern", "empty"]
+    assert plugins.names("engine") == [*OURS, "broken", "cavern", "empty", "module"]
+    assert plugins.find("engine", "sqlite").__name__ == "SqliteEngine"
 
 
 def test_an_unknown_name_is_answered_by_the_nearest_and_by_all(package):
@@ -70,7 +77,7 @@ def test_an_unknown_name_is_answered_by_the_nearest_and_by_all(package):
         plugins.find("engine", "cavren", 'MINION_ENGINE="cavren" (./.env)')
     assert str(caught.value) == (
         'MINION_ENGINE="cavren" (./.env) is not an engine. Did you mean "cavern"?\n'
-        "  Engines: sqlite, file, broken, cavern, empty"
+        f"  Engines: {', '.join(OURS)}, broken, cavern, empty, module"
     )
 
 
@@ -93,6 +100,16 @@ def test_a_plug_in_that_cannot_be_loaded_shows_its_own_error(package, name, why)
         plugins.find("engine", name)
     assert str(caught.value).startswith(f'the engine "{name}" of the package cavern 2.1 cannot be loaded: {why}\n')
     assert not isinstance(caught.value, MissingExtra)
+
+
+def test_an_entry_point_that_names_something_else_says_what_it_lacks(package):
+    """A module is no engine, nor is a class without what a minion calls."""
+    with pytest.raises(UsageError) as caught:
+        plugins.find("engine", "module")
+    assert str(caught.value) == (
+        'the engine "module" of the package cavern 2.1 is no engine:'
+        " it has no from_settings, put, exchange, renew, counts, wake, close\n  It is cavern_module"
+    )
 
 
 def test_a_missing_client_names_the_extra_to_install(built_in):

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 class MemoryEngine(MemoryAdmin):
     """A minion's view of a :class:`MemoryQueue`."""
 
+    notes: tuple[str, ...] = ()
+
     def __init__(self, queue: MemoryQueue, me: Identity, lease: float = 60.0, max_crashes: int = 5) -> None:
         """Join the queue; ``lease`` is in seconds."""
         self.queue, self.where = queue.id, queue.where
@@ -35,6 +37,7 @@ class MemoryEngine(MemoryAdmin):
             deliveries="durable",
             dedup=queue.keep,
             finite=True,
+            order=True,
             admin=frozenset({"list", "get", "retry", "release", "remove", "control"}),
         )
         self._books, self._lease, self._max_crashes = queue, lease, max_crashes

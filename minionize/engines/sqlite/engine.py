@@ -33,6 +33,7 @@ Row = tuple[int, int | str, str, int, int, int]
 class SqliteEngine(SqliteAdmin):
     """A minion's view of a queue that is one SQLite file."""
 
+    notes: tuple[str, ...] = ()
     traits = Traits(
         durable=True,
         lease="timed",
@@ -42,6 +43,7 @@ class SqliteEngine(SqliteAdmin):
         deliveries="durable",
         dedup=True,
         finite=True,
+        order=True,
         admin=frozenset({"list", "get", "retry", "release", "remove", "control"}),
         param_limit=500_000_000,
     )

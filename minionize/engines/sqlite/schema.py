@@ -17,7 +17,7 @@ import sqlite3
 from typing import Any
 
 from minionize import place
-from minionize.engines.sqlite.guard import Guard
+from minionize.engines.guard import Guard
 from minionize.errors import EngineError, EngineUnavailable, NoQueue
 
 #: "mini": how the file says what it is.

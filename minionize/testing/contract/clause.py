@@ -72,8 +72,7 @@ DELAY = Need("delay is False", lambda traits: traits.delay)
 FENCING = Need("fencing is False", lambda traits: traits.fencing)
 COUNTS = Need("counts is none", lambda traits: traits.counts != "none")
 EXACT = Need("counts is not exact", lambda traits: traits.counts == "exact")
-#: No trait tells of order. Engines whose counts are exact keep their own books, and so can order; brokers do neither.
-ORDER = Need("counts is not exact, so order is not promised", EXACT.met)
+ORDER = Need("order is False", lambda traits: traits.order)
 DELIVERIES = Need("deliveries is none", lambda traits: traits.deliveries != "none")
 CRASHES = Need(
     "crashes are counted only where deliveries are durable and lease is not none",

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from minionize.errors import EngineError, EngineUnavailable
-from minionize.model import Ack, Nack
+from minionize.model import Ack, Bury
 from minionize.testing.contract.checks import (
     eventually,
     fill,
@@ -22,6 +22,7 @@ from minionize.testing.contract.checks import (
     vanish,
 )
 from minionize.testing.contract.clause import DURABLE, LEASE, DoesNotApply, Theme
+from minionize.testing.contract.settling import FAILURE
 
 if TYPE_CHECKING:
     from minionize.testing.contract.maker import Maker
@@ -77,17 +78,17 @@ def a_restart_before_a_renewal_loses_nothing(maker: Maker) -> None:
 
 
 @theme.clause()
-def what_cannot_be_decoded_is_dead(maker: Maker) -> None:
-    """A message that cannot be decoded becomes a dead letter, and the tasks behind it are handed out."""
+def what_cannot_be_decoded_says_so(maker: Maker) -> None:
+    """A message that is no param is handed out with the reason, to be buried; the tasks behind it are handed out too."""
     engine = maker.open()
     if not maker.spoil():
         raise DoesNotApply("the maker cannot put a message that is not readable")
     fill(engine, "x")
-    task = take_one(maker, engine)
-    same(task.param, '"x"', "the task behind the message that is not readable")
-    settle(engine, Nack(task))
-    settle(engine, Ack(take_one(maker, engine)))
-    gets_nothing(maker, engine, "the other message is not readable")
+    tasks = {bool(task.error): task for task in take(maker, engine, 2)}
+    same(set(tasks), {True, False}, "tasks that are no params, and others")
+    same(tasks[False].param, '"x"', "the task behind the message that is not readable")
+    settle(engine, Bury(tasks[True], FAILURE), Ack(tasks[False]))
+    gets_nothing(maker, engine, "one is dead and the other is done")
     if engine.counts().dead is not None:
         eventually(maker, lambda: engine.counts().dead, 1, "dead letters")
 

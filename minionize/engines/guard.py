@@ -1,7 +1,8 @@
-"""The lock around every write: a kernel lock on a file of its own, because SQLite's own waiting starves.
+"""The lock around every write to a queue: a kernel lock on a file of its own, waited for in turn and not for ever.
 
-SQLite polls for its lock, so with many minions a few get everything (one of 32 waited over a second). ``flock`` hands
-itself on in turn. It is released by LOCK_UN, never by closing: a child that was just spawned may still hold the file open.
+SQLite polls for its lock, so with many minions a few get everything (one of 32 waited over a second); execo's
+ParamSweeper waits for its own without end, and does not keep two of one process apart. ``flock`` belongs to an open file
+and hands itself on in turn. It is released by LOCK_UN, never by closing: a child that was just spawned may still hold the file open.
 """
 
 from __future__ import annotations
@@ -101,21 +102,25 @@ class Guard:
                     fcntl.flock(self._fd, fcntl.LOCK_UN)
 
     def _complaint(self) -> str:
-        pid = holder(self._fd)
-        who = f"process {pid}{_describe(pid)}" if pid else "another process"
-        cure = f"\n  Let it go on:  kill -CONT {pid}     or end it:  kill {pid}" if pid else ""
-        return f"the queue's lock {self._path} has been held by {who} for over {self._patience:g} s.{cure}"
+        return complaint(self._path, holder(self._fd), self._patience)
 
 
-def holder(fd: int) -> int | None:
-    """Find the pid that holds an flock on this open file; None where that cannot be seen."""
+def complaint(path: str, pid: int | None, patience: float) -> str:
+    """Say who has held a lock for too long, and what to do; None: it cannot be seen who."""
+    who = f"process {pid}{_describe(pid)}" if pid else "another process"
+    cure = f"\n  Let it go on:  kill -CONT {pid}     or end it:  kill {pid}" if pid else ""
+    return f"the queue's lock {path} has been held by {who} for over {patience:g} s.{cure}"
+
+
+def holder(fd: int, kind: str = "FLOCK") -> int | None:
+    """Find the pid that holds a lock of that kind (or ``POSIX``) on this open file; None where that cannot be seen."""
     status = os.fstat(fd)
     wanted = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
     try:
         with open("/proc/locks", encoding="ascii", errors="replace") as lines:
             for line in lines:
                 fields = line.split()
-                if "->" not in fields and "FLOCK" in fields and wanted in fields:
+                if "->" not in fields and kind in fields and wanted in fields:
                     return int(fields[4]) if int(fields[4]) > 0 else None
     except (OSError, ValueError, IndexError):
         pass
