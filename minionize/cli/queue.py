@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, cast
 
 from minionize import __version__
-from minionize.cli import common
+from minionize.cli import common, copy
 from minionize.errors import UsageError
 from minionize.model import STATES, Control
 
@@ -33,6 +33,7 @@ _VERBS = {
     "drain": "ask all minions to leave",
     "resume": "take that back",
     "clear": "take everything off the books",
+    "copy": "move what is pending and delayed to another queue",
 }
 
 
@@ -48,11 +49,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"minion-queue {__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", title="verbs", parser_class=common.Parser)
 
-    def verb(name: str) -> argparse.ArgumentParser:
+    def verb(name: str, *, engine: bool = True) -> argparse.ArgumentParser:
         sub = verbs.add_parser(name, help=_VERBS[name], description=_VERBS[name].capitalize() + ".", allow_abbrev=False)
-        sub.add_argument(
-            "--engine", dest="MINION_ENGINE", default=argparse.SUPPRESS, metavar="NAME", help="The queue's engine"
-        )
+        if engine:
+            sub.add_argument(
+                "--engine", dest="MINION_ENGINE", default=argparse.SUPPRESS, metavar="NAME", help="The queue's engine"
+            )
         sub.add_argument("-v", "--verbose", action="count", default=0, help="Show the traceback of an error")
         return sub
 
@@ -72,11 +74,16 @@ def _parser() -> argparse.ArgumentParser:
     retry.add_argument("--all", action="store_true", help="all dead tasks")
     release = verb("release")
     release.add_argument("ids", nargs="*", metavar="ID")
-    release.add_argument("--lost", action="store_true", help="all that are held by minions which are lost")
+    release.add_argument(
+        "--lost",
+        action="store_true",
+        help="all that are held by minions which are lost; with execo, also what other programs left in progress",
+    )
     verb("cancel").add_argument("ids", nargs="+", metavar="ID")
     verb("drain")
     verb("resume")
     verb("clear").add_argument("--yes", action="store_true", help="do it")
+    copy.add_arguments(verb("copy", engine=False))
     return parser
 
 
@@ -89,6 +96,8 @@ def _main(namespace: argparse.Namespace) -> int:
         print(f"minion-queue: {warning}", file=sys.stderr)
     if namespace.verb == "put":
         return _put(namespace, settings)
+    if namespace.verb == "copy":
+        return copy.copy(settings, namespace.source, namespace.target)
     namespace.output = settings[table.OUTPUT]
     engine = open_engine(settings)
     try:
@@ -145,7 +154,7 @@ def _show(engine: Engine, namespace: argparse.Namespace) -> int:
         print(f"{engine.where}")
         for name, value in zip(counts._fields, counts, strict=True):
             print(f"{name:9}{'unknown' if value is None else value}")
-        drain = _admin(engine, "control").drained()
+        drain = _admin(engine, "control").drained() if "control" in engine.traits.admin else None
         if drain:
             print(f"draining since {_when(drain.at)}, asked by {drain.who}; take it back:  minion-queue resume")
         return 0
