@@ -60,7 +60,12 @@ def test_an_example_does_what_its_readme_shows(name, copy):
 
 def test_every_example_is_run_here():
     """A new one must be added to these tests."""
-    assert sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir()) == ["callback", "digits", "hello"]
+    assert sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir()) == [
+        "callback",
+        "digits",
+        "engine",
+        "hello",
+    ]
 
 
 def test_a_dozen_fits_make_a_table(digits):
