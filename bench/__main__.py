@@ -8,7 +8,7 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING
 
-from bench import claims, processes, put, slots, startup
+from bench import claims, engines, processes, put, slots, startup
 from bench.children import Failed, nothing_left
 from bench.peers import Original
 from bench.plan import Plan
@@ -22,6 +22,7 @@ _THEMES: dict[str, Callable[[Plan, Report], None]] = {
     "slots": slots.measure,
     "claims": claims.measure,
     "put": put.measure,
+    "engines": engines.measure,
     "startup": startup.measure,
 }
 

@@ -111,14 +111,14 @@ def _measure_sweeper(plan: Plan, report: Report, queue: str, seconds: float) -> 
         plan.times(3, 2),
         {
             "ours": lambda: _claim(plan, queue, Case(_SMALL, 1, 1), seconds).rate,
-            "theirs": lambda: _sweep(plan, seconds),
+            "theirs": lambda: sweep(plan, seconds),
         },
     )
     report.add("execo's ParamSweeper, 10 thousand, singly", spread(rates["theirs"]), "/s")
     report.add("ours / ParamSweeper", ratio(rates["ours"], rates["theirs"]), target=targets.SWEEPER)
 
 
-def _sweep(plan: Plan, seconds: float) -> float:
+def sweep(plan: Plan, seconds: float) -> float:
     with plan.place() as directory:
         return float(answer(directory, plan.original.sweeper("sweeps", _SMALL, seconds)))
 
@@ -133,11 +133,20 @@ def _fill(directory: str, size: int) -> str:
 
 def _claim(plan: Plan, queue: str, case: Case, seconds: float, limit: int = _NO_LIMIT) -> Claims:
     """Let so many processes at once empty a copy of a queue."""
-    with plan.place() as directory, ExitStack() as stack:
+    with plan.place() as directory:
         copy = os.path.join(directory, "queue.db")
         shutil.copyfile(queue, copy)
-        program = script("claimer.py", copy, str(case.batch), str(limit))
-        claimers = [stack.enter_context(started(program, directory, talk=True)) for _ in range(case.processes)]
+        return drain(directory, case.processes, case.batch, seconds, limit, SQLITE_PATH=copy, MINION_ENGINE="sqlite")
+
+
+def drain(
+    directory: str, processes: int, batch: int, seconds: float = 600.0, limit: int = _NO_LIMIT, **settings: str
+) -> Claims:
+    """Let so many processes at once claim and settle, of the queue that the settings name, as long as there is something."""
+    with ExitStack() as stack:
+        program = script("claimer.py", str(batch), str(limit))
+        program = program._replace(variables={**program.variables, **settings})
+        claimers = [stack.enter_context(started(program, directory, talk=True)) for _ in range(processes)]
         for claimer in claimers:
             claimer.stdout.readline()
         start = time.monotonic() + _COUNTDOWN

@@ -49,3 +49,8 @@ PUT_GROWTH = Target(8, None, "less")
 #: Start to exit on an empty queue (ms), and the resident memory of a minion (MB).
 START = Target(80, 55, "less")
 MEMORY = Target(25, 18, "less")
+
+#: The spool on a local disk: tasks per second by 8 processes, seconds to put 100 thousand, and how many files that makes.
+SPOOL_DRAIN = Target(10_000, 20_000)
+SPOOL_PUT = Target(3, 1.5, "less")
+SPOOL_FILES = Target(2_500, None, "less")

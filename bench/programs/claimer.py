@@ -1,4 +1,4 @@
-"""``claimer.py QUEUE BATCH LIMIT``: claim and settle as fast as it goes, LIMIT tasks at the most.
+"""``claimer.py BATCH LIMIT``: claim and settle as fast as it goes, LIMIT tasks at the most; the settings say of which queue.
 
 Says ``ready``, reads from when to when (monotonic seconds, two numbers on a line), and prints what it did then as JSON:
 ``done`` tasks until ``last``, and the ``worst`` exchange, in seconds.
@@ -11,12 +11,13 @@ import sys
 import time
 
 from minionize import place
-from minionize.engines.sqlite import SqliteEngine
+from minionize.app import open_engine
 from minionize.model import Ack, Task
+from minionize.settings import load
 
 
 def main() -> None:
-    engine, batch, limit = SqliteEngine(sys.argv[1], place.identity()), int(sys.argv[2]), int(sys.argv[3])
+    engine, batch, limit = open_engine(load(), place.identity()), int(sys.argv[1]), int(sys.argv[2])
     engine.counts()
     print("ready", flush=True)
     start, stop = map(float, sys.stdin.readline().split())
