@@ -1,4 +1,4 @@
-"""Which engine: the one that was named, else that of the queue which is already here, else what suits the file system."""
+"""Which engine: the one that was named, or whose path was; else that of the queue which is here; else what suits the place."""
 
 from __future__ import annotations
 
@@ -26,18 +26,16 @@ def engine_name(settings: Settings) -> str:
     named = settings[table.ENGINE]
     if named:
         return str(named)
-    here = [name for name, row in PATHS.items() if _is_queue(name, settings[row])]
-    if len(here) > 1:
-        queues = " and ".join(f"{settings[PATHS[name]]} ({name})" for name in here)
-        raise UsageError(
-            f"there is more than one queue here: {queues}.\n  Say which:  MINION_ENGINE={here[0]} ..."
-            f"     or     MINION_ENGINE={here[1]} ..."
-        )
-    if here:
-        return here[0]
     pointed = [name for name, row in PATHS.items() if settings.source(row) != "default"]
     if len(pointed) == 1:
         return pointed[0]
+    here = [name for name, row in PATHS.items() if _is_queue(name, settings[row])]
+    if len(here) > 1:
+        queues = " and ".join(f"{settings[PATHS[name]]} ({name})" for name in here)
+        which = "     or     ".join(f"MINION_ENGINE={name} ..." for name in here)
+        raise UsageError(f"there is more than one queue here: {queues}.\n  Say which:  {which}")
+    if here:
+        return here[0]
     return "sqlite" if place.is_local(place.filesystem(".")) else "spool"
 
 

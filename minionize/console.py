@@ -156,7 +156,7 @@ class Console:
 
     def warn(self, text: str) -> None:
         """Write one message of ours that must be seen."""
-        self.write(2, f"minionize: {text}\n".encode("utf-8", "backslashreplace"))
+        self.write(2, f"minionize: {_harmless(text)}\n".encode("utf-8", "backslashreplace"))
 
     def progress(self, text: str) -> None:
         """Draw the progress line anew on a terminal, where an empty text takes it away; in a log, say it."""
@@ -186,6 +186,13 @@ class Console:
         for outlet in (self.out, self.err):
             outlet.flush(max(0.0, end - time.monotonic()))
         return all(outlet.empty or outlet.broken for outlet in (self.out, self.err))
+
+
+def _harmless(text: str) -> str:
+    """Show control characters, which may be somebody else's (a message in a stream), but for the ends of our lines."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 
 def _size(data: bytes | int) -> int:

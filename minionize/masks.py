@@ -9,7 +9,7 @@ MASK = "***"
 
 # Greedy up to the last @ of the word: a password may hold an @ or a slash that its user forgot to quote.
 _IN_ADDRESS = r"(://[^\s:/?#@\"']*:)[^\s\"']*@"
-_IN_QUERY = r"(?i)([?&;](?:password|passwd|pwd|token|secret|api_?key|access_?key)=)[^&;#\s\"']*"
+_IN_QUERY = r"(?i)([?&;][\w.-]*(?:password|passwd|pwd|token|secret|api_?key|access_?key)=)[^&;#\s\"']*"
 
 
 def mask(text: str) -> str:

@@ -170,13 +170,13 @@ def _print_entry(entry: Entry, directory: str) -> None:
     from minionize.status.safe import safe
 
     rows: list[tuple[str, object]] = [
-        ("id", entry.id),
+        ("id", safe(entry.id)),
         ("param", safe(entry.param)),
         ("state", entry.state if entry.due is None else f"{entry.state} until {_when(entry.due)}"),
         ("attempt", entry.attempt),
         ("delivery", entry.delivery),
         ("crashes", entry.crashes or None),
-        ("minion", entry.minion and f"{entry.minion} on {entry.host}"),
+        ("minion", entry.minion and safe(f"{entry.minion} on {entry.host}")),
         ("since", entry.since and _when(entry.since)),
         ("ended", entry.ended and _when(entry.ended)),
         ("result", entry.result and safe(entry.result)),
@@ -210,7 +210,7 @@ def _list(engine: Engine, namespace: argparse.Namespace) -> int:
             if entry.failure and entry.state in ("dead", "delayed")
             else ""
         )
-        print(f"{entry.id}  {entry.state:8} {entry.attempt:3}  {safe(entry.param)}{why}")
+        print(f"{safe(entry.id)}  {entry.state:8} {entry.attempt:3}  {safe(entry.param)}{why}")
     return 0
 
 
@@ -239,7 +239,7 @@ def _cancel(engine: Engine, namespace: argparse.Namespace) -> int:
 def _drain(engine: Engine, namespace: argparse.Namespace) -> int:
     from minionize.place import identity
 
-    who = f"{os.environ.get('USER') or os.getuid()}@{identity().host}"
+    who = f"{_user()}@{identity().host}"
     _admin(engine, "control").control(Control(who, time.time()))
     print("all minions of this queue leave when their tasks end; for a day, or until:  minion-queue resume")
     return 0
@@ -265,7 +265,8 @@ def _clear(engine: Engine, namespace: argparse.Namespace) -> int:
 
 def _admin(engine: Engine, verb: str) -> Admin:
     if verb not in engine.traits.admin:
-        raise UsageError(f"the queue {engine.where} cannot do that.")
+        verbs = ["put", "show", "copy", *sorted(_VERBS_OF.get(name, name) for name in engine.traits.admin)]
+        raise UsageError(f"the engine of {engine.where} cannot do that; it can: {', '.join(verbs)}.")
     return cast("Admin", engine)
 
 
@@ -283,7 +284,16 @@ def _lines(text: str, where: str) -> str:
     from minionize.status.safe import safe
 
     first, *others = [safe(line.strip()) for line in text.splitlines()] or [""]
-    return f"\n{'':9}".join([first + where, *others])
+    return f"\n{'':9}".join([first.rstrip(".") + where, *others])
+
+
+def _user() -> str:
+    from pwd import getpwuid
+
+    try:
+        return os.environ.get("USER") or getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's user may have no name
+        return str(os.getuid())
 
 
 def _tasks(count: int) -> str:
@@ -293,6 +303,9 @@ def _tasks(count: int) -> str:
 def _when(at: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
 
+
+#: The verbs behind the names in ``Traits.admin``, where they are not the same.
+_VERBS_OF = {"control": "drain, resume", "get": "show ID", "remove": "cancel, clear"}
 
 _ACTIONS: dict[str, Callable[[Engine, argparse.Namespace], int]] = {
     "show": _show,

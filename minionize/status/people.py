@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 SILENT = 30.0
 #: The same for all of them at once. By our own clock, which may differ from that of the files: so it is longer.
 ALL_SILENT = 60.0
+#: Seconds since its last event in which a minion is at work. Tasks of under a second are told at their end only.
+SHORT = 2.0
 
 
 def is_lost(record: MinionRecord, newest_heartbeat: float, clock: float, here: Identity) -> bool:
@@ -50,6 +52,7 @@ def _minion(record: MinionRecord, work: Work, lost: bool, ages: Sequence[float],
     over = record.stopped is not None
     until = record.stopped if record.stopped is not None else max(record.newest, record.heartbeat) if lost else now
     up = max(0.0, until - record.started) if record.started is not None else None
+    works = bool(work.done or work.failed) and now - record.newest < SHORT
     busy = min(1.0, (work.busy + sum(ages)) / (up * record.slots)) if up else None
     return Minion(
         uid=record.uid,
@@ -57,7 +60,7 @@ def _minion(record: MinionRecord, work: Work, lost: bool, ages: Sequence[float],
         pid=record.pid,
         job=record.job,
         slots=record.slots,
-        state="ended" if over else "lost" if lost else "busy" if ages else "idle",
+        state="ended" if over else "lost" if lost else "busy" if ages or works else "idle",
         reason=record.reason,
         started=record.started,
         seen=max(record.newest, record.heartbeat),

@@ -110,10 +110,11 @@ class Gate:
 class Place:
     """An empty directory, and the commands that are run in it."""
 
-    def __init__(self, path: Path) -> None:
-        self.path, self._tmp, self._captured = path / "here", path / "tmp", path / "captured"
+    def __init__(self, path: Path, here: str | None = None) -> None:
+        """Make it below ``path``; the commands are run in ``here``, where that is given."""
+        self.path, self._tmp, self._captured = Path(here) if here else path / "here", path / "tmp", path / "captured"
         for directory in (self.path, self._tmp, self._captured):
-            directory.mkdir()
+            directory.mkdir(parents=True, exist_ok=True)
         self._mark = f"ACCEPTANCE={path}"
         self.environ = {
             "PATH": os.environ.get("PATH", os.defpath),

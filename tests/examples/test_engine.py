@@ -96,7 +96,8 @@ def test_the_rest_of_minionize_knows_it(here):
     here("minionize --engine pile -q true")
     assert here("minion-status --engine pile").out.startswith("minion-pile (pile)   3 params")
     assert "ok    queue    pile at minion-pile: 3 done" in here("minionize --engine pile --doctor true").out
-    assert here("minion-queue list --engine pile").out == ("minion-queue list: the queue minion-pile cannot do that.\n")
+    told = here("minion-queue list --engine pile").out
+    assert told == "minion-queue list: the engine of minion-pile cannot do that; it can: put, show, copy.\n"
     assert here("minion-queue show --engine pile").code == 0
 
 

@@ -202,6 +202,10 @@ def test_a_server_that_is_not_there_may_come():
         "redis+sentinel://:s3cret@host:26379",
         "redis+sentinel://:s3cret@host:x/minions",
         "redis://localhost/0?socket_timeout=soon&password=s3cret",
+        "redis://:s3cret@localhost/first",
+        "redis+sentinel://:s3cret@localhost/minions/first",
+        "redis://:s3cret@localhost/0?colour=red",
+        "redis+sentinel://localhost/minions/0?colour=red&sentinel_password=s3cret",
     ],
 )
 def test_what_is_no_address_is_a_usage_error(url):
@@ -210,6 +214,21 @@ def test_what_is_no_address_is_a_usage_error(url):
         Queue().open(url=url)
     assert "For example:" in str(error.value)
     assert "s3" not in str(error.value)
+
+
+def test_a_socket_of_this_host_is_an_address(tmp_path):
+    """``unix:///path`` is reached like any other; where nobody listens it is an outage, not a fault of ours."""
+    with pytest.raises(EngineUnavailable, match="cannot be reached"):
+        Queue().open(url=f"unix://{tmp_path}/redis.sock")
+
+
+def test_a_server_that_is_no_sentinel_is_told_apart_from_sentinels_that_know_nothing(queue):
+    """The first is an error at once, the second an outage that may end; neither shows the client's objects."""
+    port = queue.server.port
+    refused(lambda: queue.open(url=f"redis+sentinel://127.0.0.1:{port}/minions/0"), "is no sentinel")
+    with pytest.raises(EngineUnavailable, match="tells no master of 'minions'") as error:
+        queue.open(url="redis+sentinel://127.0.0.1:1/minions/0")
+    assert "redis.client" not in str(error.value)
 
 
 def test_options_of_the_url_cannot_change_how_we_speak(queue):

@@ -12,7 +12,7 @@ from minionize import place
 from minionize.engines.spool import SpoolEngine, files, look, putting
 from minionize.engines.spool.clock import ServerClock
 from minionize.errors import EngineError, EngineUnavailable, NoQueue
-from minionize.model import Ack, Bury, Counts, Failure, NewTask
+from minionize.model import Ack, Bury, Counts, Failure, Nack, NewTask
 from minionize.place.mounts import mounts
 from minionize.testing import FakeClock, identity
 
@@ -99,6 +99,82 @@ def test_a_live_minion_is_not_taken_over_by_another_clock(spool, clock, tmp_path
     ahead._clock.now = lambda: clock() + 3600
     assert ahead.exchange(limit=1).tasks == ()
     assert holder.renew([task]) == []
+
+
+def test_after_an_outage_nobody_is_taken_for_lost(spool, clock, monkeypatch):
+    """Who comes back first after the file server was away waits for the others; who stays away is lost then."""
+    awake = FakeClock(1000.0)
+    monkeypatch.setattr("minionize.engines.spool.holder._awake", awake)
+    monkeypatch.setattr("minionize.engines.spool.engine._SWEEP", 0.0)
+    first, second, third = spool("first"), spool("second"), spool("third")
+    for engine in (first, second, third):
+        engine._sweep_every = 0.0
+    fill(first, 3)
+    held = {engine: engine.exchange(limit=1).tasks for engine in (first, second, third)}
+    for one in (clock, awake):
+        one.advance(100)
+    assert first.exchange(limit=1).tasks == ()
+    assert second.renew(held[second]) == []
+    assert second.exchange(limit=1).tasks == ()
+    for _ in range(2):
+        for one in (clock, awake):
+            one.advance(20)
+        assert first.renew(held[first]) == second.renew(held[second]) == []
+    assert first.counts() == Counts(1, 0, 2, 0, 0)
+    assert [gone.why for gone in third.renew(held[third])] == ["lost"]
+
+
+def test_a_task_that_was_given_back_before_its_cancellation_was_read_is_cancelled(spool):
+    """The mail comes too late for the minion to drop it, and is heeded all the same."""
+    engine = spool("a")
+    fill(engine, 2)
+    first, second = engine.exchange(limit=2).tasks
+    assert engine.exchange([Nack(first)]).gone == ()
+    files.write(engine._tree.at("minions", "a", "mail-late"), f"cancel\n{first.id}".encode())
+    assert engine.renew([second]) == []
+    assert engine.counts() == Counts(0, 0, 1, 0, 0)
+
+
+def test_a_suspect_whose_handing_out_failed_runs_alone(spool, monkeypatch):
+    """It is among the chunks of a minion then, and still held with nothing else."""
+    engine = spool()
+    engine.put([NewTask("5" * 16, '"s"', crashes=2), *(NewTask(f"{n:016x}", str(n)) for n in range(3))])
+    commit = engine._holder.commit
+    monkeypatch.setattr(engine._holder, "commit", fail_once(commit))
+    with pytest.raises(EngineUnavailable):
+        engine.exchange(limit=5)
+    held = engine.exchange(limit=5).tasks
+    assert [task.param for task in held] == ['"s"']
+    assert len(engine.exchange(map(Ack, held), limit=5).tasks) == 3
+
+
+def fail_once(act):
+    """Let it fail the first time."""
+    times = []
+
+    def fail(*arguments):
+        times.append(1)
+        if len(times) == 1:
+            raise OSError(errno.EIO, "fails", "somewhere")
+        return act(*arguments)
+
+    return fail
+
+
+def test_a_group_that_was_let_in_may_work_along(spool, tmp_path):
+    """Where the directory is open to its group, whatever the umask, so is what minions make in it; else nothing is."""
+    (tmp_path / "q").mkdir()
+    os.chmod(tmp_path / "q", 0o775)
+    before = os.umask(0o077)
+    try:
+        engine = spool()
+        fill(engine, 2)
+        engine.exchange(limit=1)
+    finally:
+        os.umask(before)
+    folders = [where for where, _, _ in os.walk(tmp_path / "q")]
+    assert len(folders) > 12
+    assert {oct(os.stat(where).st_mode & 0o020) for where in folders} == {oct(0o020)}
 
 
 def test_who_has_nothing_gets_what_others_do_not_need(spool, large_chunks, monkeypatch):

@@ -86,7 +86,9 @@ def test_a_sweeper_of_somebody_else_is_left_alone(monkeypatch):
 
 
 def test_an_address_that_was_given_says_which():
-    """Who sets where the spool is means the spool, though it is not there yet."""
+    """Who sets where the spool is means the spool, though it is not there yet and another queue is."""
+    with open("minion-queue.db", "wb"):
+        pass
     assert choose(SPOOL_DIR="queue") == "spool"
     assert choose(EXECO_PERSISTENCE_DIR="other") == "execo"
-    assert choose(SPOOL_DIR="queue", SQLITE_PATH="queue.db") == "sqlite"
+    assert choose(SPOOL_DIR="queue", SQLITE_PATH="minion-queue.db") == "sqlite"

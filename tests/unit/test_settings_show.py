@@ -61,6 +61,8 @@ def test_show_config_keeps_to_one_line_and_to_text(tmp_path):
             "cannot reach redis://u:***@h (refused), see http://x",
         ),
         ("redis://h/0?password=secret&db=1", "redis://h/0?password=***&db=1"),
+        ("redis+sentinel://h/s/0?sentinel_password=secret&db=1", "redis+sentinel://h/s/0?sentinel_password=***&db=1"),
+        ("rediss://h/0?ssl_password=secret", "rediss://h/0?ssl_password=***"),
         ("mail ana:secret@host", "mail ana:secret@host"),
     ],
 )

@@ -71,6 +71,14 @@ def test_a_minion_is_lost_by_the_clock_of_the_files(tmp_path):
         assert states == {"alive": "idle", "dead": "lost", "gone": "ended", "slow": "idle"}
 
 
+def test_a_minion_whose_last_short_task_ended_just_now_is_busy(tmp_path):
+    """Short tasks are told at their end only: between two of them it is not idle."""
+    Minion(tmp_path, "quick").ends("a", ago=1).beats(ago=0)
+    Minion(tmp_path, "done").ends("b", ago=9).beats(ago=0)
+    states = {minion.uid: minion.state for minion in build(read(tmp_path), books(pending=1), NOW).minions}
+    assert states == {"quick": "busy", "done": "idle"}
+
+
 def test_a_run_whose_minions_are_all_silent_is_stalled(tmp_path):
     """It says since when."""
     Minion(tmp_path, ago=900).starts("a", ago=800).beats(ago=720)

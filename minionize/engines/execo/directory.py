@@ -101,7 +101,8 @@ class Translated:
             return
         words = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
         if error.errno in _AWAY or error.errno in _FULL:
-            raise EngineUnavailable(f"the queue {self.path} cannot be used now: {words}.") from error
+            hint = " Make room there." if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+            raise EngineUnavailable(f"the queue {self.path} cannot be used now: {words}.{hint}") from error
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
             raise NoQueue(f"the queue {self.path} was deleted or replaced under this minion: {words}.") from error
         raise EngineError(f"the queue {self.path} cannot be used: {words}.") from error

@@ -6,10 +6,11 @@ import os
 import re
 import tempfile
 import time
-from json import dumps, loads
+from itertools import islice
+from json import loads
 from typing import TYPE_CHECKING, Any
 
-from minionize.engines.redis.messages import bytes_of, entry_of, text_of
+from minionize.engines.redis.messages import bytes_of, entry_of, is_name, json_of, text_of
 from minionize.engines.redis.store import Store
 from minionize.errors import BadParam, EngineUnavailable, UsageError
 from minionize.model import Control, Put
@@ -28,6 +29,9 @@ _BATCH_BYTES = 1 << 20
 #: Bytes of a put that are collected in memory; beyond, on disk.
 _IN_MEMORY = 1 << 23
 _PAGE = 500
+#: An answer begins with so few rows, and grows up to so many bytes: a dead letter may have megabytes.
+_FIRST_PAGE = 10
+_PAGE_BYTES = 1 << 22
 
 
 class RedisAdmin(Store):
@@ -91,18 +95,23 @@ class RedisAdmin(Store):
         if state in (None, "pending"):
             yield from self._walk(state or "")
         elif state == "leased":
-            for page in self._held_by_anybody():
-                yield from self._call("describe", *page)[0]
+            yield from self._described(self._held_by_anybody())
         elif state == "delayed":
-            waiting = sorted(self._waiting(), key=_order)
-            for start in range(0, len(waiting), _PAGE):
-                yield from self._call("describe", *waiting[start : start + _PAGE])[0]
+            yield from self._described(iter(sorted(self._waiting(), key=_order)))
 
     def _records(self, kind: str) -> Iterator[Sequence[Any]]:
-        after = b"-"
-        while page := self._wire.command("XRANGE", f"{self._stream}:{kind}", after, "+", "COUNT", _PAGE):
-            yield from ((kind.encode(), place, fields) for place, fields in page)
-            after = b"(" + page[-1][0]
+        after, count = b"-", _FIRST_PAGE
+        while page := self._wire.command("XRANGE", f"{self._stream}:{kind}", after, "+", "COUNT", count):
+            rows = [(kind.encode(), place, fields) for place, fields in page]
+            yield from rows
+            after, count = b"(" + page[-1][0], _fitting(count, rows)
+
+    def _described(self, places: Iterator[bytes]) -> Iterator[Sequence[Any]]:
+        count = _FIRST_PAGE
+        while page := list(islice(places, count)):
+            rows = self._call("describe", *page)[0]
+            yield from rows
+            count = _fitting(count, rows)
 
     def _walk(self, state: str) -> Iterator[Sequence[Any]]:
         after = "-"
@@ -113,10 +122,10 @@ class RedisAdmin(Store):
                 return
             after = f"({text_of(last)}"
 
-    def _held_by_anybody(self) -> Iterator[Sequence[bytes]]:
+    def _held_by_anybody(self) -> Iterator[bytes]:
         after = b"-"
         while page := self._wire.command("XPENDING", self._stream, self._group, after, "+", _PAGE):
-            yield [one[0] for one in page]
+            yield from (one[0] for one in page)
             after = b"(" + page[-1][0]
 
     def _waiting(self) -> Iterator[bytes]:
@@ -130,9 +139,10 @@ class RedisAdmin(Store):
         place = self._wire.command("HGET", f"{self._stream}:ids", bytes_of(id))
         if place:
             return id, place
-        found = {**self._foreign(id), **self._beginning(id)}
+        found = self._foreign(id)
         if id in found:
             return id, found[id]
+        found |= self._beginning(id)  # this looks through all ids
         if len(found) > 1:
             some = ", ".join(sorted(found)[:5])
             raise UsageError(f"{len(found)} tasks have an id that begins with {id}: {some}\n  Type more of it.")
@@ -208,7 +218,7 @@ class RedisAdmin(Store):
 
     def control(self, drain: Control | None) -> None:
         """Ask all minions of this queue to leave, or take that back."""
-        (woken,) = self._call("control", dumps(drain._asdict()) if drain else "")
+        (woken,) = self._call("control", json_of(drain._asdict()) if drain else "")
         self._wake(woken)
 
     def _changed(self, name: str, *words: Any) -> int:
@@ -223,6 +233,12 @@ class RedisAdmin(Store):
         if unknown:
             raise UsageError(f"there is no task {', '.join(unknown)} in {self.where}.\n  See them:  minion-queue list")
         return list(dict.fromkeys(place for place in found.values() if place is not None))
+
+
+def _fitting(count: int, rows: Sequence[Sequence[Any]]) -> int:
+    """Tell how many rows to ask for after these, so that the answer is not too large."""
+    size = 1 + sum(len(word) for row in rows for word in row[2])
+    return max(1, min(_PAGE, count * 8, count * _PAGE_BYTES // size))
 
 
 def _order(entry: bytes) -> tuple[int, int]:
@@ -241,6 +257,10 @@ def _collect(new: Iterable[NewTask], file: IO[bytes]) -> int:
                 f"  Put its content into a file that all machines see, and the file's name into the queue."
             )
         id = bytes_of(task.id)
+        if not is_name(id):
+            raise BadParam(
+                f"a task cannot be called {task.id[:100]!r}: its id is empty, too long or has control characters"
+            )
         head = f"{len(id)} {len(param)} {task.attempt} {task.crashes} {int(task.due * 1000)}\n"
         file.write(head.encode() + id + param)
         total += 1
@@ -268,5 +288,7 @@ def _now(shift: Any) -> int:
 
 def _broke_off(error: EngineUnavailable, added: int, total: int) -> EngineUnavailable:
     """Say how far a put came."""
-    rest = f"{added} of {total} params were added, if not a few more" if added else f"none of {total} params was added"
+    if not added:
+        return EngineUnavailable(f"{error}\n  none of {total} params was added")
+    rest = f"{added} of {total} params were added, if not a few more"
     return EngineUnavailable(f"{error}\n  {rest}. The same put again adds the others only.")

@@ -29,11 +29,11 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as LostConnectionError
 from redis.exceptions import TimeoutError as NoAnswerError
 from redis.retry import Retry
-from redis.sentinel import Sentinel, SentinelConnectionPool
+from redis.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 
 from minionize.engines.redis.scripts import Script, script
 from minionize.errors import EngineError, EngineUnavailable, UsageError
-from minionize.masks import mask
+from minionize.masks import MASK, mask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,21 +82,30 @@ def read_url(url: str) -> Address:
     """Read REDIS_URL; raises UsageError."""
     scheme = url.partition("://")[0]
     try:
-        if scheme in ("redis+sentinel", "rediss+sentinel"):
-            return Address(url, _sentinel_pool(url, tls=scheme.startswith("rediss")))
         if scheme in ("redis+cluster", "rediss+cluster"):
             raise cluster(mask(url))
-        return Address(url, ConnectionPool(**_options(parse_url(url))))  # type: ignore[no-untyped-call]
+        by_sentinel = scheme in ("redis+sentinel", "rediss+sentinel")
+        address = Address(url, _sentinel_pool(url, tls=scheme.startswith("rediss")) if by_sentinel else _pool(url))
+        address.connection()  # which is a TypeError where it does not know an option
+        return address
     except (ValueError, TypeError):  # whose words may hold a piece of the password
-        raise UsageError(f"REDIS_URL={mask(url)} is no address of a Redis server.\n{_EXAMPLES}") from None
+        shown = mask(url) if "://" in url else MASK  # with a slash too few it may hold a password too
+        raise UsageError(f"REDIS_URL={shown} is no address of a Redis server.\n{_EXAMPLES}") from None
+
+
+def _pool(url: str) -> ConnectionPool:
+    parsed = parse_url(url)  # type: ignore[no-untyped-call]
+    if "path" not in parsed:
+        int(urlsplit(url).path.strip("/") or 0)  # the client would take the database 0 for one that is no number
+    return ConnectionPool(**_options(parsed))  # type: ignore[no-untyped-call]
 
 
 def _options(parsed: dict[str, Any]) -> dict[str, Any]:
     given = {name: value for name, value in parsed.items() if name not in _OURS}
+    network = {} if "path" in given else {"socket_keepalive": True, "socket_connect_timeout": TIMEOUT}
     return {
         "socket_timeout": TIMEOUT,
-        "socket_connect_timeout": TIMEOUT,
-        "socket_keepalive": True,
+        **network,
         **given,
         "protocol": 2,
         "retry": Retry(NoBackoff(), 0),
@@ -110,7 +119,7 @@ def _sentinel_pool(url: str, *, tls: bool) -> SentinelConnectionPool:
     credentials, _, hosts = parts.netloc.rpartition("@")
     if not service or not hosts:
         raise ValueError("it names no sentinel host, or no service")
-    parsed = parse_url(f"{'rediss' if tls else 'redis'}://{credentials}@host/{db or 0}?{parts.query}")  # type: ignore[no-untyped-call]
+    parsed = parse_url(f"{'rediss' if tls else 'redis'}://{credentials}@host/{int(db or 0)}?{parts.query}")  # type: ignore[no-untyped-call]
     parsed.pop("connection_class", None)
     parsed.pop("host", None)
     own = {name.removeprefix("sentinel_"): parsed.pop(name) for name in list(parsed) if name.startswith("sentinel_")}
@@ -274,7 +283,7 @@ def translated(error: Exception, address: Address) -> EngineError | UsageError:
         return EngineError(f"{where} has no password.\n  Leave it out of the URL:  REDIS_URL=redis://host:6379/0")
     if isinstance(error, AuthenticationError) or words.startswith(("NOAUTH", "WRONGPASS")) or "Authentication" in words:
         return EngineError(
-            f"{where} refuses us: {words}.\n  Give the password in the URL:  REDIS_URL=redis://:PASSWORD@host:6379/0"
+            f"{where} refuses us: {words.rstrip('.')}.\n  Give the password in the URL:  REDIS_URL=redis://:PASSWORD@host:6379/0"
         )
     if isinstance(error, ResponseError):
         return _refusal(error, words, where)
@@ -289,6 +298,11 @@ def translated(error: Exception, address: Address) -> EngineError | UsageError:
         handshake = address.url.startswith("rediss") and "connecting" in words
         hint = "\n  Does it speak TLS?  REDIS_URL=redis://... (with one s) speaks plainly." if handshake else ""
         return EngineUnavailable(f"{where} does not answer: {words}{hint}")
+    if isinstance(error, MasterNotFoundError):  # whose words are the client's objects
+        service = words.partition(" : ")[0].removeprefix("No master found for ")
+        return EngineUnavailable(
+            f"{where} tells no master of {service}: no sentinel answers, or none knows that service."
+        )
     if isinstance(error, (LostConnectionError, OSError)):
         return EngineUnavailable(f"{where} cannot be reached: {words}{_hint(words)}")
     return EngineError(f"{where}: {type(error).__name__}: {words}")
@@ -307,6 +321,8 @@ def _refusal(error: ResponseError, words: str, where: str) -> EngineError:
         return cluster(where)
     if "WRONGTYPE" in words:
         return EngineError(f"{where} has something else under one of our keys: {words}\n  Choose another REDIS_STREAM.")
+    if "'SENTINEL'" in words:
+        return EngineError(f"{where} is no sentinel.\n  Name a plain server by  REDIS_URL=redis://host:6379/0")
     if isinstance(error, _PASSING) or any(mark in words for mark in _PASSING_WORDS):
         return EngineUnavailable(f"{where} cannot be used now: {words}")
     return EngineError(f"{where} refused: {words}")

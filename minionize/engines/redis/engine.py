@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Where many minions wait for one delayed task, each waits this much longer per minion, so that they do not all come.
 _SPREAD = 0.05
+#: The longest delay, in seconds: ten years. A callback may ask for an infinite one.
+_LONGEST = 3650 * 86400.0
 
 
 class _Answer:
@@ -82,6 +84,7 @@ class RedisEngine(RedisAdmin):
             shift=shift,
         )
         self._registered = False
+        self._renewed = time.monotonic()
         self._closed = False
 
     @classmethod
@@ -144,7 +147,10 @@ class RedisEngine(RedisAdmin):
     # ------------------------------------------------------------------ an exchange
 
     def _trip(self, settled: Sequence[Settlement], limit: int, read: Sequence[str], until: float) -> _Answer:
-        if self._unsure:
+        # Who holds nothing is not asked to renew: but what came by an answer that nobody read, and what is held by
+        # somebody without a lease, is found by renewing.
+        idle = limit and not self._held and time.monotonic() - self._renewed > self._lease / 3
+        if self._unsure or idle:
             self._renew(list(self._held.values()))
             self._unsure = False
         listen = self._waiter.number() if limit and until > time.monotonic() else ""
@@ -187,7 +193,8 @@ class RedisEngine(RedisAdmin):
         failure = dumps(settlement.failure._asdict()) if settlement.failure else ""
         if isinstance(settlement, Bury):
             return "b", entry, task.delivery, "", "", failure
-        return "n", entry, task.delivery, int(settlement.delay * 1000), int(settlement.charge), failure
+        delay = int(min(settlement.delay, _LONGEST) * 1000)
+        return "n", entry, task.delivery, delay, int(settlement.charge), failure
 
     def _renew(self, held: Sequence[Task]) -> list[Gone]:
         words: list[Any] = [int(self._lease * 1000), self._max_crashes, self._identity, self._view]
@@ -195,6 +202,7 @@ class RedisEngine(RedisAdmin):
             words += (self._entry(task), task.delivery)
         self._registered = True
         refused, woken = self._call("renew", *words)
+        self._renewed = time.monotonic()
         self._wake(woken)
         return list(_gone(held, refused))
 

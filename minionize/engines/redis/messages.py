@@ -45,6 +45,16 @@ def bytes_of(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
+def json_of(content: dict[str, Any]) -> bytes:
+    """Write what the scripts read as well: their reader knows no half of a surrogate pair that is escaped."""
+    return bytes_of(dumps(content, ensure_ascii=False))
+
+
+def is_name(id: bytes) -> bool:
+    """Whether a task may be called so; what anybody may have written is not. ``name_of`` in ``books.lua`` says the same."""
+    return 0 < len(id) <= 1024 and min(id) >= 32 and 127 not in id
+
+
 def decoder(name: str) -> Decoder:
     """Find what REDIS_DECODER names: ``identity``, ``json`` or ``module:function``; raises UsageError.
 
@@ -89,7 +99,7 @@ def content(entry: str, fields: Sequence[bytes], decode: Decoder) -> tuple[str, 
     id = entry
     if _is_ours(fields):
         return _put_by_us(fields[3], fields[5])
-    if len(fields) >= 4 and fields[0] == _MARK and fields[2] == b"id":  # a dead letter that was put back
+    if len(fields) >= 4 and fields[0] == _MARK and fields[2] == b"id" and is_name(fields[3]):  # a dead letter, put back
         id, fields = _readable(fields[3]), fields[4:]
     return id, *_foreign(entry, fields, decode)
 
@@ -108,7 +118,9 @@ def _put_by_us(id: bytes, param: bytes) -> tuple[str, str, str]:
 
 def _is_ours(fields: Sequence[bytes]) -> bool:
     return (
-        len(fields) == 6 and fields[0] == _MARK and fields[1] == b"1" and fields[2] == b"id" and fields[4] == b"param"
+        len(fields) == 6
+        and (fields[0], fields[1], fields[2], fields[4]) == (_MARK, b"1", b"id", b"param")
+        and is_name(fields[3])
     )
 
 
@@ -135,7 +147,11 @@ def _shown(found: dict[bytes, bytes]) -> str:
 
 
 def _readable(raw: bytes) -> str:
-    return raw.decode("utf-8", "replace")
+    """Read what anybody may have written."""
+    try:
+        return text_of(raw)
+    except UnicodeDecodeError:
+        return raw.decode("utf-8", "replace")
 
 
 # ---------------------------------------------------------------------- entries of the books
@@ -153,7 +169,7 @@ def entry_of(row: Sequence[Any], decode: Decoder) -> Entry:
 
 def _live(place: str, fields: Sequence[bytes], row: Sequence[Any], decode: Decoder) -> Entry:
     id, param, _ = content(place, fields, decode)
-    life = loads(row[5]) if row[5] else {}
+    life = loads(_readable(row[5])) if row[5] else {}
     state: State = text_of(row[3])  # type: ignore[assignment]
     held = state == "leased"
     return Entry(
@@ -164,8 +180,8 @@ def _live(place: str, fields: Sequence[bytes], row: Sequence[Any], decode: Decod
         int(row[9]) if held else life.get("delivery", 0),
         life.get("crashes", 0),
         due=float(row[4]) / 1000 if state == "delayed" else None,
-        minion=text_of(row[6]) if held else life.get("minion"),
-        host=(text_of(row[7]) or None) if held else life.get("host"),
+        minion=_readable(row[6]) if held else life.get("minion"),
+        host=(_readable(row[7]) or None) if held else life.get("host"),
         since=float(row[8]) / 1000 if held else _seconds(life.get("since")),
         ended=None if held else _seconds(life.get("ended")),
         failure=_failure(life),
@@ -177,7 +193,7 @@ def _done(place: str, fields: Sequence[bytes]) -> Entry:
     ended = _ended(place)
     attempt, delivery, crashes, took = map(int, found[b"how"].split())
     return Entry(
-        text_of(found[b"id"]),
+        _readable(found[b"id"]),
         _kept(text_of(found[b"param"])),
         "done",
         attempt,
@@ -192,7 +208,7 @@ def _done(place: str, fields: Sequence[bytes]) -> Entry:
 
 
 def _dead(place: str, fields: Sequence[bytes], decode: Decoder) -> Entry:
-    id, life = text_of(fields[1]), loads(fields[3])
+    id, life = _readable(fields[1]), loads(_readable(fields[3]))
     return Entry(
         id,
         content(id, fields[4:], decode)[1],

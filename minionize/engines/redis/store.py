@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from json import dumps, loads
+from json import loads
 from typing import TYPE_CHECKING, Any
 
 from minionize import processes
 from minionize.engines.redis import server
-from minionize.engines.redis.connect import NoGroupError, Wire
-from minionize.engines.redis.messages import bytes_of, text_of
+from minionize.engines.redis.connect import ForbiddenError, NoGroupError, Wire
+from minionize.engines.redis.messages import bytes_of, json_of, text_of
 from minionize.engines.redis.waiting import Waiter, unblock
 from minionize.errors import EngineError, EngineUnavailable, NoQueue
 from minionize.model import Counts, Identity
@@ -52,11 +52,12 @@ class Store:
         self._wire = Wire(address, self._arrive)
         self._waiter = Waiter(address, stream, group, me.uid)
         self._view = f"{me.boot}/{me.namespace}"
-        self._identity = dumps({**me._asdict(), "view": self._view})
+        self._identity = json_of({**me._asdict(), "view": self._view})
         self._held: dict[str, Task] = {}  # by the entry that they came as
         self._moved: dict[str, str] = {}  # that entry -> what it became after a loss of data
         self._unsure = False  # an answer was lost: the server may have given us what we do not know of
         self._looked = -LOOK
+        self._former = ("", 0)  # the run of the server, and the number of our connection there
         try:
             self.notes = server.check(self._wire, self.where)
             self.queue = self._open("create" if create else "look")
@@ -89,7 +90,7 @@ class Store:
         milliseconds = int(self._shift() * 1000)
         try:
             return self._wire.run(
-                name, self._stream, (self._group, uuid, self._me.uid, self._me.host, milliseconds, *words)
+                name, self._stream, (self._group, uuid, self._me.uid, bytes_of(self._me.host), milliseconds, *words)
             )
         except EngineUnavailable:
             self._unsure = True
@@ -124,7 +125,7 @@ class Store:
         if how == "none":
             return NoQueue(
                 f"there is no queue {self._stream} at {self._address.shown}.\n"
-                f"  Make one:   seq 10 | minion-queue put -f -     or point to it:  REDIS_URL=... REDIS_STREAM=..."
+                f"  Make one:   MINION_ENGINE=redis minion-queue put seed=1..10     or point to it:  REDIS_URL=... REDIS_STREAM=..."
             )
         if how == "newer":
             return EngineError(
@@ -148,7 +149,21 @@ class Store:
             return  # it is being opened
         run = server.ask(self._wire, "server").get("run_id")
         if run:
+            self._end_former(run)
             self._run("arrive", self.queue, (run, int(self._lease * 1000)))
+
+    def _end_former(self, run: str) -> None:
+        """End our former connection, where the server still has it.
+
+        A command on it that we gave up may yet be on its way (a network that was cut sends again what was lost), and an
+        old renewal would give back all that came to us since.
+        """
+        former, self._former = self._former, (run, self._wire.command("CLIENT", "ID"))
+        if former[0] == run:
+            try:
+                self._wire.command("CLIENT", "KILL", "ID", former[1])
+            except ForbiddenError:
+                pass  # then such a renewal costs a run
 
     def _mend(self, what: str) -> EngineUnavailable:
         """Make the queue again after a loss of data, with what we hold in it; returns what is to be raised."""
@@ -163,7 +178,7 @@ class Store:
             for task, place in zip(held, answer[1], strict=True):
                 if place:
                     self._moved[task.handle.entry] = text_of(place)
-        kept = sum(map(bool, answer[1]))
+        kept = sum(map(bool, answer[1])) if answer[0] == b"ok" else 0
         return EngineUnavailable(
             f"{what}: what was in it is gone (a flush, or a restart or failover without the data)."
             + (f" {kept} tasks that run here go on." if held else "")

@@ -83,7 +83,8 @@ class Waiter:
         """Let the server end the wait; it may get to know of our wait only after it is told to end it."""
         until = time.monotonic() + self._late
         while time.monotonic() < until:
-            if _unblock(other, self._wire.number) is None:  # not allowed: then the wait's own limit ends it
+            # Not allowed, or the connection was made anew and nobody knows its number: then the wait's own limit ends it.
+            if not self._wire.number or _unblock(other, self._wire.number) is None:
                 self._wire.ready(seconds + self._late)
                 return
             if self._wire.ready(0.01):

@@ -28,11 +28,12 @@ class Draft:
         self.hand: dict[Held, None] = {}
         self.keys: list[tuple[str, int]] = []  # what is settled by it
         self.gone: list[Gone] = []
+        self.strays: set[str] = set()  # to be cancelled, though we do not hold them any more
+        self._finished: set[Held] = set()
         self._text: list[str] = []
         self._back: list[tuple[float, Line]] = []  # when it is due
         self._dead: list[Line] = []
         self._give: list[tuple[Chunk, list[Line]]] = []
-        self._done = 0
 
     def __bool__(self) -> bool:
         """Tell whether anything is to be done."""
@@ -45,8 +46,8 @@ class Draft:
     def finish(self, held: Held, text: str) -> None:
         """Let it be done; the log says ``text``."""
         self.out[held] = None
+        self._finished.add(held)
         self._text.append(text)
-        self._done += 1
 
     def bury(self, held: Held, failure: Failure) -> None:
         """Let it be a dead letter."""
@@ -63,10 +64,12 @@ class Draft:
 
     def share(self, backlog: list[Held], parts: int) -> None:
         """Offer what was not begun to others, in so many parts."""
-        size = -(-len(backlog) // parts)
-        for first in range(0, len(backlog), size):
-            lines = [held.line for held in backlog[first : first + size]]
-            self._give.append((self._holder.new_chunk("r", self._holder.clock.now(), len(lines)), lines))
+        lines, now = [held.line for held in backlog if held.line.crashes < ALONE], self._holder.clock.now()
+        size = -(-len(lines) // parts)
+        for first in range(0, len(lines), size or 1):
+            part = lines[first : first + size]
+            self._give.append((self._holder.new_chunk("r", now, len(part)), part))
+        self._back += [(now, held.line) for held in backlog if held.line.crashes >= ALONE]
         self.out.update(dict.fromkeys(backlog))
 
     def change(self) -> Change:
@@ -75,7 +78,15 @@ class Draft:
         give = self._give + [(new("r", due, len(lines)), lines) for due, lines in self._bundles(now)]
         give += [(new("s", due, 1), [line]) for due, line in self._back if line.crashes >= ALONE]
         give += [(new("x", now, len(self._dead)), self._dead)] if self._dead else []
-        return Change(tuple(self.out), tuple(self.hand), "".join(self._text), give, self._done, keys=self.keys)
+        return Change(
+            out=tuple(self.out),
+            hand=tuple(self.hand),
+            text="".join(self._text),
+            finished=self._finished,
+            give=give,
+            done=len(self._finished),
+            keys=self.keys,
+        )
 
     def _bundles(self, now: float) -> list[tuple[float, list[Line]]]:
         """Put together what is due at about the same time, so that many failures make few files; the last one decides when."""

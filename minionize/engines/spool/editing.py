@@ -12,6 +12,7 @@ from json import dumps, loads
 from typing import TYPE_CHECKING
 
 from minionize.engines.spool import files, look
+from minionize.engines.spool.history import History, log_of
 from minionize.engines.spool.holder import Change
 from minionize.engines.spool.market import offers
 from minionize.errors import UsageError
@@ -83,10 +84,11 @@ def ask(tree: Tree, word: str, ids: Sequence[str]) -> int:
     for token in look.tokens(tree):
         if not token.held and not token.backlog:
             continue
-        past = look.history(tree, token)
+        past = History(log_of(tree, token), wanted)
         mine: list[str] = []
         for path, chunk in offers(tree.at("minions", token.minion)):
-            mine += [line.id for line, _ in past.remains(chunk, look.lines(path, chunk)) if line.id in wanted]
+            found = [line for line in look.lines(path, chunk) if line.id in wanted]
+            mine += [line.id for line, _ in past.remains(chunk, found)]
         if mine:
             name = os.urandom(6).hex()
             files.write(tree.at("tmp", name), "\n".join([word, *mine]).encode())

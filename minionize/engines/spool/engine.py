@@ -12,6 +12,7 @@ from minionize.engines.spool import look
 from minionize.engines.spool.admin import PARAM_LIMIT, SpoolAdmin
 from minionize.engines.spool.chunk import BLANKS
 from minionize.engines.spool.draft import Draft
+from minionize.engines.spool.editing import Editor
 from minionize.engines.spool.holder import Change, Lost
 from minionize.engines.spool.recovery import put_away
 from minionize.errors import EngineError
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks while waiting: from the first to the second, doubling. Others pay for a look on a network.
 _TICK, _TICK_REMOTE = (0.01, 0.5), (0.05, 2.0)
+#: Minions for whose sake the longest of them is twice as long.
+_CROWD = 100
 #: Seconds between two sweeps for lost minions on a file system of this machine's own.
 _SWEEP = 1.0
 #: Seconds for which a look at what is to be had is good; where it takes long, or the file server does, so many times as long.
@@ -70,9 +73,10 @@ class SpoolEngine(SpoolAdmin):
     ) -> None:
         """Open the queue at ``path``; raises NoQueue where there is none and ``create`` is not given."""
         super().__init__(path, me, lease=lease, max_crashes=max_crashes, create=create, clock=clock)
-        local = place.is_local(place.filesystem(path))
-        self._ticks = _TICK if local else _TICK_REMOTE
-        self._sweep_every = _SWEEP if local else lease / 6
+        self._local = place.is_local(place.filesystem(path))
+        self._ticks = _TICK if self._local else _TICK_REMOTE
+        self._sweep_every = _SWEEP if self._local else lease / 6
+        self._crowd = 0  # minions that were there when we last counted
         self._bell = _thread.allocate_lock()
         self._bell.acquire()
         self._closed = False
@@ -108,7 +112,7 @@ class SpoolEngine(SpoolAdmin):
                 return delivery._replace(gone=gone)
             if self._bell.acquire(timeout=min(left, tick, delivery.next_due or tick)):
                 return delivery._replace(gone=gone)
-            tick = min(tick * 1.5, self._ticks[1])
+            tick = min(tick * 1.5, self._ticks[1] * (1 + self._crowd / _CROWD))
 
     def renew(self, held: Sequence[Task]) -> list[Gone]:
         """Prolong our lease; see :meth:`minionize.engines.base.Engine.renew`."""
@@ -167,10 +171,16 @@ class SpoolEngine(SpoolAdmin):
         """Let it happen; until then nothing that we know has changed."""
         if draft:
             self._holder.commit(draft.change())
-        self._holder.answered()
+        self._answer(draft)
         self._settled.update(dict.fromkeys(draft.keys))
         while len(self._settled) > _REMEMBERED:
             del self._settled[next(iter(self._settled))]
+
+    def _answer(self, draft: Draft) -> None:
+        """Do away with what was to be cancelled and had left us by then, and with the mail that said so."""
+        if draft.strays:
+            Editor(self._holder).remove(draft.strays, 0)
+        self._holder.answered()
 
     def _next_due(self) -> float | None:
         due = self._market.next_due
@@ -183,7 +193,8 @@ class SpoolEngine(SpoolAdmin):
         if not self._market.empty or self._holder.backlog:
             return "open"
         others = look.tokens(self._tree)
-        if not any(token.held or token.backlog for token in others) and look.is_settled(self._tree):
+        self._crowd = len(others)
+        if not any(token.held or token.backlog for token in others) and look.is_settled(self._tree, self._stir):
             if self._tree.identity() != self._tree.queue:
                 raise Lost  # no queue is no settled queue
             return "ended"
@@ -191,6 +202,12 @@ class SpoolEngine(SpoolAdmin):
         if limit and not known and any(token.backlog for token in others):
             self._holder.commit(Change(hungry=True))
         return "open"
+
+    def _stir(self) -> None:
+        """Change the folder of tokens, where a cache may stand between us and the file server."""
+        if not self._local:
+            self._holder.register()
+            self._holder.commit(Change(hungry=True))
 
     # ------------------------------------------------------------------ settling
 
@@ -217,7 +234,9 @@ class SpoolEngine(SpoolAdmin):
                 held = self._holder.held.get(id)
                 if held is None:
                     if word == "cancel":
-                        draft.out.update(dict.fromkeys(one for one in self._holder.backlog if one.line.id == id))
+                        backlog = [one for one in self._holder.backlog if one.line.id == id]
+                        draft.out.update(dict.fromkeys(backlog))
+                        draft.strays.update(() if backlog else (id,))
                 elif word == "cancel":
                     draft.drop(held)
                     self._why[id, held.delivery] = "cancelled"
@@ -256,7 +275,7 @@ class SpoolEngine(SpoolAdmin):
         for held in self._holder.backlog:
             if len(draft.hand) >= limit:
                 break
-            if held not in draft.out:
+            if held not in draft.out and held.line.crashes < ALONE:
                 draft.hand[held] = None
         return len(draft.hand) >= limit
 
@@ -270,11 +289,14 @@ class SpoolEngine(SpoolAdmin):
 
     def _take_suspect(self, draft: Draft) -> bool:
         """Take a task that has to run alone, if there is one."""
-        while self._market.suspects:
-            if self._holder.take(*self._market.suspects.pop(0)):
-                draft.hand[self._holder.backlog[-1]] = None
-                return True
-        return False
+        while True:
+            for held in self._holder.backlog:
+                if held.line.crashes >= ALONE and held not in draft.out:
+                    draft.hand[held] = None
+                    return True
+            if not self._market.suspects:
+                return False
+            self._holder.take(*self._market.suspects.pop(0))
 
     def _makes_room(self) -> bool:
         """Tell whether a task that must run alone has waited for a lease: then we take nothing until we hold nothing."""
@@ -319,7 +341,7 @@ class SpoolEngine(SpoolAdmin):
                     draft.give_back(one)
             self._share(draft, spare=True)
             holder.commit(draft.change())  # also where it changes nothing: it shows what we have lost
-            holder.answered()
+            self._answer(draft)
             holder.touch()
             self._sweep()
         ours = {(one.line.id, one.delivery) for one in holder.held.values()}

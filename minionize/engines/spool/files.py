@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
-#: Whatever the umask: who may write here may run commands in our name.
-FILE_MODE, FOLDER_MODE = 0o664, 0o775
+#: Whatever the umask: who may write here may run commands in our name. Of folders, ``Tree.make_folder`` knows.
+FILE_MODE = 0o644
 #: Seconds before each time that a lookup which found nothing is asked: a cache may have answered.
 _AGAIN = (0.0, 0.01, 0.05, 0.2)
 #: Further ones, where much would be lost: the caches of some file systems hold for a second, or for three.
@@ -104,9 +104,29 @@ def read_whole(path: str, is_whole: Callable[[bytes], bool]) -> bytes:
     return data
 
 
-def write(path: str, data: bytes) -> None:
+def lines(path: str, size: int, *, patient: bool = False) -> Iterator[bytes]:
+    """Go through the whole lines among the first ``size`` bytes of a file.
+
+    ``patient``: wait for a while where a cache seems to give fewer. Raises FileNotFoundError.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    for pause in (*_AGAIN, *_PATIENT) if patient else ():
+        if os.fstat(fd).st_size >= size:
+            break
+        os.close(fd)  # what a file server says of a size counts from when one opens it
+        time.sleep(pause)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    with os.fdopen(fd, "rb") as file:
+        for line in file:
+            size -= len(line)
+            if size < 0 or not line.endswith(b"\n"):
+                return
+            yield line
+
+
+def write(path: str, data: bytes, mode: int = FILE_MODE) -> None:
     """Write a file and see it to the disk."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
     try:
         write_all(fd, data)
         os.fsync(fd)

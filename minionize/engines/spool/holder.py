@@ -9,6 +9,7 @@ chunks to where they belong. A minion that dies before the rename has done nothi
 from __future__ import annotations
 
 import os
+import time
 from collections import deque
 from json import dumps
 from types import MappingProxyType
@@ -19,7 +20,7 @@ from minionize.engines.spool.chunk import decode, encode, is_whole
 from minionize.engines.spool.names import Chunk, Token, milliseconds, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from minionize.engines.spool.chunk import Line
     from minionize.engines.spool.clock import ServerClock
@@ -52,14 +53,15 @@ class Held:
 class Change(NamedTuple):
     """What a transaction does.
 
-    ``out`` leaves us, whatever becomes of it; ``hand`` is handed out; ``text`` is what the log says besides; ``give`` are chunks
-    to be given away. ``done`` is by how many tasks our done count grows. ``took_over`` names lost minions whose tasks these are,
+    ``out`` leaves us, whatever becomes of it; ``hand`` is handed out; ``text`` is what the log says besides, also of those in
+    ``out`` that are ``finished``; ``give`` are chunks to be given away. ``done`` is by how many tasks our done count grows. ``took_over`` names lost minions whose tasks these are,
     and the chunks that they were found in. ``keys`` are the settlements that it is made of.
     """
 
     out: Sequence[Held] = ()
     hand: Sequence[Held] = ()
     text: str = ""
+    finished: Container[Held] = ()
     give: Sequence[tuple[Chunk, Sequence[Line]]] = ()
     done: int = 0
     hungry: bool = False
@@ -96,6 +98,8 @@ class Holder:
         self._doubt: tuple[Token, Change, list[str]] | None = None  # a transaction whose rename failed
         self.happened: list[Change] = []  # those that an error said had not
         self.touched = 0.0
+        self._contact = _awake()  # when we last reached the file server
+        self._judge_at = 0.0  # before, nobody is taken for lost
         self.token = None
         self.close_log()
 
@@ -125,7 +129,7 @@ class Holder:
             token = token._replace(minion=self.name)
         try:
             files.write(self.tree.at("alive", token.name), b"")  # first: a folder without a token would be nobody's
-            os.mkdir(self.folder, files.FOLDER_MODE)
+            self.tree.make_folder(self.folder)
             files.write(os.path.join(self.folder, ME), dumps(self.me._asdict()).encode())
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             self._log = os.open(os.path.join(self.folder, LOG), flags, files.FILE_MODE)
@@ -195,7 +199,7 @@ class Holder:
             [
                 *(f"t\t{name}\n" for name in took),
                 change.text,
-                *(f"-\t{held.line.id}\n" for held in change.out),
+                *(f"-\t{held.line.id}\n" for held in change.out if held not in change.finished),
                 *(f"+\t{held.line.id}\t{held.line.delivery + 1}\t{self.clock.now():.3f}\n" for held in change.hand),
                 *(f"g\t{name}\n" for name in given),
                 *("\t".join(("o", minion, *names)) + "\n" for minion, names in change.took_over.items()),
@@ -294,8 +298,17 @@ class Holder:
                 self.touched = self.clock.touch(self.tree.at("alive", self.token.name))
             except FileNotFoundError:
                 continue
+            now = _awake()
+            if now - self._contact > self._lease / 2:
+                self._judge_at = now + self._lease / 2
+            self._contact = now
             return self.touched
         raise Lost
+
+    def was_away(self) -> bool:
+        """Tell whether the file server, or this machine, was away until a moment ago: then silence means nothing."""
+        self.touch()
+        return self._contact < self._judge_at
 
     def lose(self) -> bool:
         """Forget what was taken over; says whether the whole queue was cleared."""
@@ -318,6 +331,11 @@ class Holder:
         self.happened.clear()
         while self._opened:
             files.remove(os.path.join(self.folder, self._opened.pop()))
+
+
+def _awake() -> float:
+    """Tell the seconds since the machine was started, those that it slept included."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def read(path: str, chunk: Chunk) -> list[Line]:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 from collections import Counter
 from json import loads
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from minionize.engines.spool import files
 from minionize.engines.spool.chunk import decode
-from minionize.engines.spool.holder import LOG, ME
+from minionize.engines.spool.history import History, done, log_of
+from minionize.engines.spool.holder import ME
 from minionize.engines.spool.market import IDS, Offer, offers
 from minionize.engines.spool.names import Token, parse_chunk, parse_token, uid_of
 from minionize.model import Counts, Entry, Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from minionize.engines.spool.chunk import Line
     from minionize.engines.spool.names import Chunk
@@ -51,14 +52,21 @@ def waiting(tree: Tree) -> Iterator[Offer]:
     yield from offers(tree["open"])
 
 
-def is_settled(tree: Tree) -> bool:
-    """Tell whether nothing is pending, delayed or held: two looks have to agree, since chunks may move meanwhile."""
+def is_settled(tree: Tree, stir: Callable[[], object] = bool) -> bool:
+    """Tell whether nothing is pending, delayed or held: two looks have to agree, since chunks may move meanwhile.
+
+    ``stir`` changes the folder of tokens before each, so that no cache answers for the file server.
+    """
+    stir()
     before = _unsettled(tree)
-    return before is not None and before == _unsettled(tree)
+    if before is None:
+        return False
+    stir()
+    return before == _unsettled(tree)
 
 
-def _unsettled(tree: Tree) -> frozenset[str] | None:
-    """Look whether a chunk is anywhere; returns the tokens' names, None where there is one."""
+def _unsettled(tree: Tree) -> frozenset[tuple[str, int, int]] | None:
+    """Look whether a chunk is anywhere; returns what the tokens say of logs, None where there is one."""
     alive = tokens(tree)
     if any(token.held or token.backlog for token in alive):
         return None
@@ -70,74 +78,7 @@ def _unsettled(tree: Tree) -> frozenset[str] | None:
             for name in files.names(tree.at("minions", minion))
         ):
             return None
-    return frozenset(token.name for token in alive)
-
-
-# ---------------------------------------------------------------------- logs
-
-
-class Done(NamedTuple):
-    """What the log says of a task that is done; ``param`` is empty where it was too large to be kept."""
-
-    id: str
-    delivery: int
-    attempt: int
-    crashes: int
-    ended: float
-    result: str
-    param: str
-
-
-class History:
-    """What a log says, in order: where each task was last handed out, and where it left."""
-
-    def __init__(self, data: bytes) -> None:
-        """Read a log; what is cut off at its end, or damaged, is left out: it is done again."""
-        self.took: dict[str, int] = {}
-        self.handed: dict[str, tuple[int, int, float]] = {}  # place in the log, delivery, when
-        self.left: dict[str, int] = {}
-        self.gave: set[str] = set()
-        self.took_over: dict[str, frozenset[str]] = {}  # the chunks that were found in whose folder
-        self.done: list[Done] = []
-        for place, text in enumerate(data.split(b"\n")[:-1]):
-            try:
-                self._add(place, text.decode("utf-8", "surrogatepass").split("\t"))
-            except (ValueError, IndexError):
-                continue
-
-    def _add(self, place: int, fields: list[str]) -> None:
-        what = fields[0]
-        if what == "-":
-            self.left[fields[1]] = place
-        elif what == "+":
-            self.handed[fields[1]] = place, int(fields[2]), float(fields[3])
-        elif what == "d":
-            _, id, delivery, attempt, crashes, ended, result, param = fields
-            self.done.append(Done(id, int(delivery), int(attempt), int(crashes), float(ended), result, param))
-        elif what == "t":
-            self.took[fields[1]] = place
-        elif what == "g":
-            self.gave.add(fields[1])
-        elif what == "o":
-            self.took_over[fields[1]] = frozenset(fields[2:])
-
-    def remains(self, chunk: Chunk, lines: Iterable[Line]) -> Iterator[tuple[Line, tuple[int, float] | None]]:
-        """Go through the tasks of a chunk that have not left; with each, its delivery and when, if it was handed out."""
-        since = self.took.get(chunk.name)
-        for line in lines:
-            if since is None:
-                yield line, None
-            elif self.left.get(line.id, -1) < since:
-                place, delivery, at = self.handed.get(line.id, (-1, 0, 0.0))
-                yield line, (delivery, at) if place > since else None
-
-
-def history(tree: Tree, token: Token) -> History:
-    """Read what counts of a minion's log; an empty one where there is none."""
-    data = files.read(tree.at("minions", token.minion, LOG))
-    if data is None:
-        data = files.read(tree.at("logs", token.minion)) or b""
-    return History(data[: token.size])
+    return frozenset((token.minion, token.size, token.done) for token in alive)
 
 
 # ---------------------------------------------------------------------- every task
@@ -176,9 +117,11 @@ def lines(path: str, chunk: Chunk) -> list[Line]:
 
 
 def _held(tree: Tree, token: Token) -> Iterator[Entry]:
-    past, who = history(tree, token), loads(files.read(tree.at("minions", token.minion, ME)) or b"{}")
-    for path, chunk in offers(tree.at("minions", token.minion)):
-        for line, handed in past.remains(chunk, lines(path, chunk)):
+    chunks = [(chunk, lines(path, chunk)) for path, chunk in offers(tree.at("minions", token.minion))]
+    past = History(log_of(tree, token), {line.id for _, found in chunks for line in found})
+    who = loads(files.read(tree.at("minions", token.minion, ME)) or b"{}")
+    for chunk, found in chunks:
+        for line, handed in past.remains(chunk, found):
             if handed is None:
                 yield _entry(line, "pending")
             else:
@@ -187,19 +130,18 @@ def _held(tree: Tree, token: Token) -> Iterator[Entry]:
 
 
 def _done(tree: Tree, token: Token) -> Iterator[Entry]:
-    past = history(tree, token)
-    for done in past.done:
+    for one in done(log_of(tree, token)):
         yield Entry(
-            id=done.id,
-            param=done.param or '"(too large to be kept)"',
+            id=one.id,
+            param=one.param or '"(too large to be kept)"',
             state="done",
-            attempt=done.attempt,
-            delivery=done.delivery,
-            crashes=done.crashes,
+            attempt=one.attempt,
+            delivery=one.delivery,
+            crashes=one.crashes,
             minion=uid_of(token.minion),
             host=token.host,
-            ended=done.ended,
-            result=done.result or None,
+            ended=one.ended,
+            result=one.result or None,
         )
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from minionize.engines.spool.tree import Tree
 
-#: Chunks that one look finds at the most: the names of a large put are not all read for one claim.
+#: With so many chunks at hand no further put is looked at for one claim.
 _ENOUGH = 512
 #: Among so many of the first ones a minion picks one where others are faster, so that not all try the same.
 _SPREAD = 32
@@ -47,20 +47,19 @@ class Market:
         self._offers, self.suspects, self.next_due, self.empty = [], [], None, True
         self.timed = False
         for offer in self._all():
-            self.empty = False
-            self.timed |= offer.chunk.kind != "f"
-            if not offer.chunk.is_due(now):
-                due = offer.chunk.due / 1000
-                self.next_due = due if self.next_due is None else min(due, self.next_due)
-            elif offer.chunk.kind == "s":
-                self.suspects.append(offer)
-            else:
-                self._offers.append(offer)
-                if len(self._offers) >= _ENOUGH:
-                    break
+            self._add(offer, now)
         self.suspects.sort(key=lambda offer: offer.chunk)
         self._offers.sort(key=lambda offer: (offer.chunk.kind == "f", offer.chunk), reverse=True)
         self._missed = 0
+
+    def _add(self, offer: Offer, now: float) -> None:
+        self.empty = False
+        self.timed |= offer.chunk.kind != "f"
+        if not offer.chunk.is_due(now):
+            due = offer.chunk.due / 1000
+            self.next_due = due if self.next_due is None else min(due, self.next_due)
+        else:
+            (self.suspects if offer.chunk.kind == "s" else self._offers).append(offer)
 
     def next(self) -> Offer | None:
         """Tell which one to try; None: look again."""
@@ -78,6 +77,8 @@ class Market:
     def _all(self) -> Iterator[Offer]:
         yield from offers(self._tree["open"])
         for put in sorted(files.names(self._tree["puts"])):
+            if len(self._offers) >= _ENOUGH:
+                return
             if not put.isdigit():
                 continue
             folder = self._tree.at("puts", put)

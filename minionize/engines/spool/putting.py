@@ -53,7 +53,7 @@ def put(tree: Tree, me: Identity, clock: ServerClock, new: Iterable[NewTask], li
             _remove_left(tree)
             known = look.ids(tree)
             folder = tree.at("tmp", f"{_PUT}{plain(me.uid)}-{os.urandom(3).hex()}")
-            os.mkdir(folder, files.FOLDER_MODE)
+            tree.make_folder(folder)
             try:
                 return _fill(tree, folder, staged, count, known, turn)
             finally:

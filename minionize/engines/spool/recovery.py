@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from minionize import processes
 from minionize.engines.spool import files, look
-from minionize.engines.spool.holder import LOG, ME, PREPARED, TOOK, Change, read
+from minionize.engines.spool.history import History
+from minionize.engines.spool.holder import LOG, MAIL, ME, PREPARED, TOOK, Change, read
 from minionize.engines.spool.market import offers
 from minionize.engines.spool.names import Chunk, Token, parse_chunk, parse_token, plain, uid_of
 from minionize.model import Failure, Identity
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from minionize.engines.spool.chunk import Line
     from minionize.engines.spool.holder import Holder
-    from minionize.engines.spool.market import Offer
 
 #: Minions whose heartbeat one sweep looks at: so a crowd of them asks the file server no more than a few would.
 _SAMPLE = 20
@@ -56,8 +56,13 @@ class Recovery:
         return count
 
     def _silent(self, tokens: Sequence[Token]) -> list[Token]:
-        """Choose those that have not touched their token for longer than their lease."""
+        """Choose those that have not touched their token for longer than their lease.
+
+        Nobody is, where we could not touch ours for long: the file server was away, and the others come back with us.
+        """
         self._holder.register()
+        if self._holder.was_away():
+            return []
         now = self._holder.touch()
         return [
             token for token in tokens if self._is_silent(self._tree.at("alive", token.name), now - token.lease / 1000)
@@ -67,9 +72,7 @@ class Recovery:
         try:
             if os.stat(path).st_mtime >= since:
                 return False
-            fd = os.open(
-                path, os.O_RDONLY | os.O_CLOEXEC
-            )  # this asks the file server; a cache may have answered before
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # asks the file server; a cache may have answered before
         except FileNotFoundError:
             return False  # it has another name by now, so it lives
         try:
@@ -119,32 +122,33 @@ class Recovery:
         if lost.minion not in self._holder.took_over:
             folder = self._tree.at("minions", lost.minion)
             listing = files.names_again(folder)
-            past = self._history(lost, listing)
+            found = [(chunk, read(path, chunk)) for path, chunk in offers(folder, listing)]
+            past = self._history(lost, listing, {line.id for _, lines in found for line in lines})
             for heir in _taken(listing):
                 self._inherit_from(lost, heir, past)
             moved = self._publish(folder, listing, past)
-            found = offers(folder, set(listing) - moved)
+            found = [(chunk, lines) for chunk, lines in found if chunk.name not in moved]
             give = self._remains(lost, past, found)
-            names = frozenset(chunk.name for _, chunk in found)
+            names = frozenset(chunk.name for chunk, _ in found)
             self._holder.commit(Change(give=give, took_over={lost.minion: names}))
         self._put_away(lost, self._holder.took_over[lost.minion])
 
-    def _history(self, lost: Token, listing: Sequence[str]) -> look.History:
-        """Read its log, again where a cache gives less of it than the token says there is."""
+    def _history(self, lost: Token, listing: Sequence[str], wanted: set[str]) -> History:
+        """Read its log, waiting where a cache gives less of it than the token says there is."""
         path = self._tree.at("minions", lost.minion, LOG)
-        if files.read(path) is None:
+        if not files.is_there(path):
             if not any(parse_chunk(name.removeprefix(PREPARED)) or name.startswith(TOOK) for name in listing):
-                return look.History(b"")  # it died when it had all but left
+                return History((), wanted)  # it died when it had all but left
             if LOG not in listing:
                 path = self._tree.at("logs", lost.minion)
         try:
-            return look.History(files.read_whole(path, lambda data: len(data) >= lost.size)[: lost.size])
+            return History(files.lines(path, lost.size, patient=True), wanted)
         except FileNotFoundError:
             if LOG in listing:
                 raise
-            return look.History(b"")  # it is lost: better that something is done twice than nobody can go on
+            return History((), wanted)  # it is lost: better that something is done twice than nobody can go on
 
-    def _inherit_from(self, lost: Token, heir: Token, past: look.History) -> None:
+    def _inherit_from(self, lost: Token, heir: Token, past: History) -> None:
         """Go on with a takeover that the lost minion was at."""
         source = self._tree.at("minions", lost.minion, TOOK + heir.name)
         if heir.minion in past.took_over:
@@ -152,7 +156,7 @@ class Recovery:
         elif files.take(source, os.path.join(self._holder.folder, TOOK + heir.name)):
             self._inherit(heir)
 
-    def _publish(self, folder: str, listing: Sequence[str], past: look.History) -> set[str]:
+    def _publish(self, folder: str, listing: Sequence[str], past: History) -> set[str]:
         """Move chunks where they belong that it gave away, or took and had not begun; returns their names."""
         moved = set()
         for name in listing:
@@ -162,7 +166,9 @@ class Recovery:
                 moved.add(name)
         return moved
 
-    def _remains(self, lost: Token, past: look.History, found: Sequence[Offer]) -> list[tuple[Chunk, list[Line]]]:
+    def _remains(
+        self, lost: Token, past: History, found: Sequence[tuple[Chunk, list[Line]]]
+    ) -> list[tuple[Chunk, list[Line]]]:
         """Divide what it held: what is not to blame, what has to run alone from now on, what has crashed too often."""
         me = _json(files.read(self._tree.at("minions", lost.minion, ME)))
         who = Identity(**me) if me else Identity(uid_of(lost.minion), lost.host, 0, 0, "", "")
@@ -170,8 +176,8 @@ class Recovery:
         alone: list[Line] = []
         dead: list[Line] = []
         gone = self._cancelled(lost)
-        for path, chunk in found:
-            for line, handed in past.remains(chunk, read(path, chunk)):
+        for chunk, lines in found:
+            for line, handed in past.remains(chunk, lines):
                 if line.id in gone:
                     continue
                 kept = line if handed is None else self._blamed(line, handed[0], who)
@@ -197,7 +203,7 @@ class Recovery:
         """Read which tasks the lost minion was asked to drop."""
         folder = self._tree.at("minions", lost.minion)
         letters = [
-            files.read(os.path.join(folder, name)) or b"" for name in files.names(folder) if name.startswith("mail-")
+            files.read(os.path.join(folder, name)) or b"" for name in files.names(folder) if name.startswith(MAIL)
         ]
         return {id for letter in letters if letter.startswith(b"cancel\n") for id in letter.decode().split("\n")[1:]}
 

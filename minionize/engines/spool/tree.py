@@ -46,6 +46,7 @@ class Tree:
                     raise NoQueue(f"there is no queue {path} (in {place.here()}).\n  Make one:  minion-queue put ...")
                 make(self.root)
             self.queue = self.identity()
+            self._mode = 0o755 | (_mode(self.root) & stat.S_IWGRP)  # of the folders that we make in it
 
     def __getitem__(self, folder: str) -> str:
         """Return the path of a folder."""
@@ -54,6 +55,10 @@ class Tree:
     def at(self, *parts: str) -> str:
         """Return a path inside."""
         return os.path.join(self.root, *parts)
+
+    def make_folder(self, path: str) -> None:
+        """Make a folder, for those who may write the others."""
+        _make_folder(path, self._mode)
 
     def home(self, chunk: str) -> str:
         """Return the path where a chunk of that name belongs."""
@@ -110,6 +115,12 @@ def _mode(path: str) -> int:
         return 0
 
 
+def _make_folder(path: str, mode: int) -> None:
+    os.mkdir(path, mode)
+    if mode & stat.S_IWGRP:
+        os.chmod(path, mode)  # the umask may have taken it away
+
+
 def make(root: str, old: str = "") -> None:
     """Make an empty queue, in one step for all who look; what is in its place is moved to ``old``."""
     new = f"{root}-{os.urandom(6).hex()}"
@@ -120,11 +131,11 @@ def make(root: str, old: str = "") -> None:
             os.mkdir(path, 0o755)  # whatever the umask: who may write here may run commands in our name
         except FileExistsError:
             pass
-    os.mkdir(new, files.FOLDER_MODE)
-    for folder in FOLDERS:
-        os.mkdir(os.path.join(new, folder), files.FOLDER_MODE)
+    mode = 0o755 | (_mode(path) & stat.S_IWGRP)  # a group that was let in on purpose is
+    for folder in ("", *FOLDERS):
+        _make_folder(os.path.join(new, folder), mode)
     files.write(os.path.join(new, "id"), os.urandom(16).hex().encode())
-    files.write(os.path.join(new, "turn", FREE), b"")
+    files.write(os.path.join(new, "turn", FREE), b"", 0o664)  # who has the turn touches it
     if old:
         files.take(root, old)
     try:

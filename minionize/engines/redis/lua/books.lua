@@ -4,8 +4,9 @@ local offered = 0 -- tasks that were given back and may be had at once
 
 -- A message of ours begins with `minionize 1 id ID`; with a 0 instead of the 1 the rest is what somebody else published.
 local function name_of(entry, fields)
-  if fields[1] == 'minionize' and fields[3] == 'id' then
-    return fields[4]
+  local name = fields[1] == 'minionize' and fields[3] == 'id' and fields[4]
+  if name and name ~= '' and #name <= 1024 and not string.find(name, '%c') then
+    return name
   end
   return entry
 end

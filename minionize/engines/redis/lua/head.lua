@@ -8,7 +8,8 @@
 --   S:done       a record per done task (streams)       S:dead      dead letters, whole
 --   S:leases     minion -> deadline (ms)                S:minions   minion -> identity     S:here:VIEW  the same, by host
 --   S:settled:M  what minion M settled last             S:cancelled entry -> when it was removed under its holder
---   S:waiters    connection ids of those that wait      S:meta      uuid, format, drain, foreign, lost, cleared, was:UUID, run
+--   S:waiters    connection ids of those that wait      S:meta      uuid, format, drain, foreign, lost, cleared, was:UUID, run, heard,
+--                looked
 -- A held task is pending in the group under its minion, and the counter of that is its delivery.
 local S, at = KEYS[1], 0
 local call, floor = redis.call, math.floor
@@ -29,7 +30,8 @@ end
 
 local GROUP, UUID, ME, HOST = take(), take(), take(), take()
 local clock = call('TIME')
-local now = clock[1] * 1000 + floor(clock[2] / 1000) + number()
+local real = clock[1] * 1000 + floor(clock[2] / 1000)
+local now = real + number()
 local META, LIVES, IDS, DONE, DEAD = S .. ':meta', S .. ':lives', S .. ':ids', S .. ':done', S .. ':dead'
 local WAITING, SUSPECTS, LEASES = S .. ':waiting', S .. ':suspects', S .. ':leases'
 local MINIONS, CANCELLED, WAITERS = S .. ':minions', S .. ':cancelled', S .. ':waiters'
@@ -37,4 +39,4 @@ local SETTLED = S .. ':settled:' .. ME
 -- Crashes from which on a task runs alone; ms after which a drain is forgotten, and what was settled or removed.
 local ALONE, DAY, HOUR = 2, 86400000, 3600000
 
-local meta = call('HMGET', META, 'uuid', 'drain', 'lost', 'cleared')
+local meta = call('HMGET', META, 'uuid', 'drain', 'lost', 'cleared', 'heard', 'looked')

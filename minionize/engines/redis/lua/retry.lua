@@ -12,7 +12,7 @@ for _, place in ipairs(places) do
     local fields = found[2]
     local id, old = fields[2], cjson.decode(fields[4])
     local entry
-    if fields[5] == 'minionize' then
+    if name_of('', { unpack(fields, 5) }) == id then
       entry = call('XADD', S, '*', unpack(fields, 5))
     else -- published by somebody else: from now on it carries its id
       entry = call('XADD', S, '*', 'minionize', '0', 'id', id, unpack(fields, 5))
