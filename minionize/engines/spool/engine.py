@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import _thread
 import time
-from functools import partial
 from typing import TYPE_CHECKING
 
 from minionize import place
+from minionize.engines.polling import Polling
 from minionize.engines.spool import look
 from minionize.engines.spool.admin import PARAM_LIMIT, SpoolAdmin
 from minionize.engines.spool.chunk import BLANKS
@@ -45,7 +44,7 @@ _REMEMBERED = 4096
 _KEPT = 1024
 
 
-class SpoolEngine(SpoolAdmin):
+class SpoolEngine(Polling, SpoolAdmin):
     """A minion's view of a spool."""
 
     traits = Traits(
@@ -72,13 +71,13 @@ class SpoolEngine(SpoolAdmin):
         clock: ServerClock | None = None,
     ) -> None:
         """Open the queue at ``path``; raises NoQueue where there is none and ``create`` is not given."""
-        super().__init__(path, me, lease=lease, max_crashes=max_crashes, create=create, clock=clock)
+        Polling.__init__(self)
+        SpoolAdmin.__init__(self, path, me, lease=lease, max_crashes=max_crashes, create=create, clock=clock)
         self._local = place.is_local(place.filesystem(path))
-        self._ticks = _TICK if self._local else _TICK_REMOTE
+        self.first_tick, self._longest_tick = _TICK if self._local else _TICK_REMOTE
+        self._took = 0.0  # the last look, in seconds
         self._sweep_every = _SWEEP if self._local else lease / 6
         self._crowd = 0  # minions that were there when we last counted
-        self._bell = _thread.allocate_lock()
-        self._bell.acquire()
         self._closed = False
         self._settled: dict[tuple[str, int], None] = {}
         self._look_every = _LOOK
@@ -96,34 +95,9 @@ class SpoolEngine(SpoolAdmin):
 
     # ------------------------------------------------------------------ what a minion does
 
-    def exchange(self, settled: Sequence[Settlement] = (), *, limit: int = 0, wait: float = 0.0) -> Delivery:
-        """Settle and claim in one transaction; see :meth:`minionize.engines.base.Engine.exchange`."""
-        until = time.monotonic() + wait
-        gone: tuple[Gone, ...] = ()
-        tick = self._ticks[0]
-        while True:
-            began = time.monotonic()
-            delivery = self._safely(partial(self._trip, settled, limit))
-            gone, settled = gone + delivery.gone, ()
-            now = time.monotonic()
-            # Where a look takes long others wait for the file server, too.
-            tick, left = max(tick, _REST * (now - began)), until - now
-            if delivery.tasks or not limit or delivery.state != "open" or left <= 0:
-                return delivery._replace(gone=gone)
-            if self._bell.acquire(timeout=min(left, tick, delivery.next_due or tick)):
-                return delivery._replace(gone=gone)
-            tick = min(tick * 1.5, self._ticks[1] * (1 + self._crowd / _CROWD))
-
     def renew(self, held: Sequence[Task]) -> list[Gone]:
         """Prolong our lease; see :meth:`minionize.engines.base.Engine.renew`."""
         return self._safely(lambda: self._renew(held))
-
-    def wake(self) -> None:
-        """Cut short the wait of an exchange, now or the next one."""
-        try:
-            self._bell.release()
-        except RuntimeError:
-            pass  # it rings already
 
     def close(self) -> None:
         """Give back what is held and leave."""
@@ -137,6 +111,20 @@ class SpoolEngine(SpoolAdmin):
         self._holder.forget()
 
     # ------------------------------------------------------------------ exchange
+
+    def _ask(self, settled: Sequence[Settlement], limit: int) -> Delivery:
+        """Settle and claim in one transaction."""
+        began = time.monotonic()
+        try:
+            return self._safely(lambda: self._trip(settled, limit))
+        finally:
+            self._took = time.monotonic() - began
+
+    def _doze(self, left: float, next_due: float | None, tick: float) -> tuple[bool, float]:
+        """Wait until the next look; where a look takes long others wait for the file server, too."""
+        tick = max(tick, _REST * self._took)
+        woken = self._bell.acquire(timeout=min(left, tick, next_due or tick))
+        return woken, min(tick * 1.5, self._longest_tick * (1 + self._crowd / _CROWD))
 
     def _trip(self, settled: Sequence[Settlement], limit: int) -> Delivery:
         self._keep_alive()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import _thread
 import os
 import time
 from typing import TYPE_CHECKING
 
 from minionize import place
+from minionize.engines.polling import Polling
 from minionize.engines.sqlite.admin import SqliteAdmin
 from minionize.engines.sqlite.schema import DEAD, DONE, FRESH, LEASED, WAITING, Translated, id_of
 from minionize.engines.sqlite.store import LOOK, T, pack
@@ -30,7 +30,7 @@ TICK = (0.01, 0.25)
 Row = tuple[int, int | str, str, int, int, int]
 
 
-class SqliteEngine(SqliteAdmin):
+class SqliteEngine(Polling, SqliteAdmin):
     """A minion's view of a queue that is one SQLite file."""
 
     notes: tuple[str, ...] = ()
@@ -59,9 +59,8 @@ class SqliteEngine(SqliteAdmin):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Open the queue at ``path``; raises NoQueue where there is none and ``create`` is not given."""
-        super().__init__(path, me, lease=lease, max_crashes=max_crashes, create=create, clock=clock)
-        self._bell = _thread.allocate_lock()
-        self._bell.acquire()
+        Polling.__init__(self)
+        SqliteAdmin.__init__(self, path, me, lease=lease, max_crashes=max_crashes, create=create, clock=clock)
         self._deadline = 0.0
         self._suspect: int | None = None  # the task that we hold alone
         self._file = os.path.abspath(path)
@@ -79,33 +78,10 @@ class SqliteEngine(SqliteAdmin):
         refuse_remote(path)
         return cls(path, me, lease=settings[table.LEASE], max_crashes=settings[table.MAX_CRASHES], create=create)
 
-    def exchange(self, settled: Sequence[Settlement] = (), *, limit: int = 0, wait: float = 0.0) -> Delivery:
-        """Settle and claim in one transaction; see :meth:`minionize.engines.base.Engine.exchange`."""
-        until = self._clock() + wait
-        gone: tuple[Gone, ...] = ()
-        tick = TICK[0]
-        while True:
-            lost = self._lost_minions() if limit else ()
-            delivery = self._trip_once(settled, limit, lost)
-            gone, settled = gone + delivery.gone, ()
-            left = until - self._clock()
-            if delivery.tasks or not limit or delivery.state != "open" or left <= 0:
-                return delivery._replace(gone=gone)
-            woken, tick = self._doze(left, delivery.next_due, tick)
-            if woken:
-                return delivery._replace(gone=gone)
-
     def renew(self, held: Sequence[Task]) -> list[Gone]:
         """Prolong our lease; see :meth:`minionize.engines.base.Engine.renew`."""
         self._check_file()
         return self._write_as_us(lambda: self._renew(held))
-
-    def wake(self) -> None:
-        """Cut short the wait of an exchange, now or the next one."""
-        try:
-            self._bell.release()
-        except RuntimeError:
-            pass  # it rings already
 
     def close(self) -> None:
         """Give back what is held and let go of the file."""
@@ -122,7 +98,9 @@ class SqliteEngine(SqliteAdmin):
 
     # ------------------------------------------------------------------ settle
 
-    def _trip_once(self, settled: Sequence[Settlement], limit: int, lost: Sequence[int]) -> Delivery:
+    def _ask(self, settled: Sequence[Settlement], limit: int) -> Delivery:
+        """Settle and claim in one transaction."""
+        lost = self._lost_minions() if limit else ()
         self._check_file()
         return self._write_as_us(lambda: self._trip(settled, limit, lost))
 
