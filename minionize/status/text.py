@@ -237,6 +237,8 @@ def hints(status: Status) -> Sequence[tuple[str, str]]:
         found.append(("see one failure with its stderr", "minion-status --failures 1"))
     if status.counts.dead and status.counts.source == "queue":
         found.append(("put the dead ones back", "minion-queue retry --all"))
+    if status.counts.source == "queue" and any(not task.minion for task in status.in_flight):  # as execo's others do
+        found.append(("give back what no minion holds", "minion-queue release --lost"))
     if status.run.state in ("waiting", "stalled") and status.counts.left:
         found.append(("start a minion", f"minionize {shlex.join(status.run.command) or 'COMMAND {}'}"))
     if status.counts.total == 0:

@@ -137,6 +137,10 @@ def test_tls_needs_the_authority_that_signed():
         assert "ssl_ca_certs" not in engine.where
         url = server.url.partition("?")[0]
         refused(lambda: queue.open(url=url), "certificate", "ssl_ca_certs=")
+        with pytest.raises(EngineUnavailable, match="files that the URL names"):
+            queue.open(url=f"{url}?ssl_ca_certs=/nowhere/ca.crt")
+        with pytest.raises(EngineUnavailable, match="Does it want TLS"):
+            queue.open(url=url.replace("rediss://", "redis://"))
         queue.close()
 
 

@@ -12,7 +12,7 @@ from redis_queue import FAILURE, HURRIED, Queue, persistently, take
 from servers import redis_server
 
 from minionize.engines.redis import admin
-from minionize.errors import BadParam, EngineUnavailable, UsageError
+from minionize.errors import BadParam, EngineError, EngineUnavailable, UsageError
 from minionize.masks import mask
 from minionize.model import Ack, Bury, Control, Counts, Nack, NewTask
 
@@ -82,11 +82,11 @@ def renewed(engine, held):
 
 def test_a_server_that_was_frozen_for_longer_than_a_lease_takes_nothing_from_anybody(fragile):
     """Both minions were alive and could not renew: the first one to come back takes nothing from the other."""
-    engines = [fragile.filled(2, "a", lease=SHORT), fragile.open("b", lease=SHORT)]
+    engines = [fragile.filled(2, "a", lease=2 * SHORT), fragile.open("b", lease=2 * SHORT)]
     held = [take(engine, 1) for engine in engines]
     fragile.server.freeze()
     since = time.monotonic()
-    while time.monotonic() - since < 2 * SHORT:
+    while time.monotonic() - since < 3 * SHORT:
         for engine, mine in zip(engines, held, strict=True):
             with pytest.raises(EngineUnavailable):
                 engine.renew(mine)
@@ -249,6 +249,7 @@ def test_a_message_that_forges_an_impossible_id_has_that_of_its_entry(queue, nam
     engine = queue.open()
     with queue.client() as client:
         entry = client.xadd(queue.stream, {"minionize": "1", "id": name, "param": "7"}).decode()
+    assert engine.get(entry).param == "7"
     (task,) = take(engine, 1)
     assert (task.id, task.param, task.error) == (entry, "7", "")
     engine.exchange([Bury(task, FAILURE)])
@@ -355,3 +356,27 @@ def test_a_url_with_a_slash_too_few_is_not_shown(queue):
     with pytest.raises(UsageError) as told:
         queue.open(url="redis:/:hush@host:6379/0")
     assert "hush" not in str(told.value)
+
+
+# ---------------------------------------------------------------------- half of the work
+
+
+def test_a_settlement_is_whole_though_somebody_meddled_with_the_books(queue):
+    """What is written of one of three tasks is no JSON any more: all three are done, once."""
+    engine = queue.filled(3)
+    engine.exchange([Nack(task) for task in take(engine, 3)])
+    held = take(engine, 3)
+    with queue.client() as client:
+        client.hset(queue.key("lives"), held[2].handle.entry, "{no json")
+    assert engine.exchange([Ack(task) for task in held]).gone == ()
+    assert engine.counts() == Counts(0, 0, 0, 3, 0)
+
+
+def test_a_put_that_finds_no_room_to_be_collected_adds_nothing(queue, monkeypatch):
+    """The disk for temporary files is full: that is said, and where to find another."""
+    engine = queue.open()
+    monkeypatch.setattr(admin, "_IN_MEMORY", 1)
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere")
+    with pytest.raises(EngineError, match="TMPDIR"):
+        engine.put([NewTask("a", "1")])
+    assert engine.counts().pending == 0

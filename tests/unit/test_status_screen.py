@@ -142,6 +142,14 @@ in flight  param   node         minion
 """
 
 
+def test_what_no_minion_holds_is_told_how_to_get_back(tmp_path):
+    """As what another program took from a ParamSweeper: minions that are started would wait for it in vain."""
+    Minion(tmp_path).stops("idle", ago=100)
+    counts = books(leased=1)._replace(leased=(Entry("a", "1", "leased", 1, 1),))
+    shown = _screen(tmp_path, counts)
+    assert "give back what no minion holds              minion-queue release --lost" in shown
+
+
 def test_a_queue_that_waits_for_its_first_minion(tmp_path):
     """Counts, and the command to type."""
     assert _screen(tmp_path, books(pending=2000)) == WAITING

@@ -121,7 +121,7 @@ class ExecoEngine(ExecoAdmin):
     def _trip(self, settled: Sequence[Settlement], limit: int, lost: Sequence[int]) -> Delivery:
         now = self._clock()
         gone = self._settle(settled, now) if settled else ()
-        self._reclaim(now, lost)
+        self._reclaim(now, lost, patient=self._was_away())
         books = self._books
         drained = books.drained() is not None
         tasks: tuple[Task, ...] = ()
@@ -274,6 +274,7 @@ class ExecoEngine(ExecoAdmin):
         if number < 0:
             return [self._gone(task) for task in held]
         now = self._clock()
+        self._was_away()  # a renewal is a turn
         ours = {
             (task.handle, task.delivery)
             for task in held

@@ -68,6 +68,15 @@ class Journal:
         """Whether it is time to write it anew."""
         return self._position > max(_SMALL, self._base * _GROWTH)
 
+    def shrink(self, changes: Iterable[Change]) -> bool:
+        """Replace all lines by one where there is room for it beside them; else that is tried again a third later."""
+        try:
+            self.write_anew(changes)
+        except OSError:
+            self._base = self._position * 4 // (3 * _GROWTH)
+            return False
+        return True
+
     def write_anew(self, changes: Iterable[Change]) -> None:
         """Replace all lines by one."""
         new = self.path + ".new"

@@ -33,6 +33,7 @@ class Store(Turns):
         """Open the sweep in ``path``; raises NoQueue where there is none and ``create`` is not given."""
         self._me, self._lease, self._max_crashes = me, lease, max_crashes
         self._looked = -LOOK
+        self._last, self._patient_until = time.time(), 0.0
         super().__init__(path, create=create, clock=clock)
 
     def counts(self) -> Counts:
@@ -56,11 +57,26 @@ class Store(Turns):
             processes.kill_all(self._books.minions[number].me.uid)
         return lost
 
-    def _reclaim(self, now: float, lost: Iterable[int]) -> int:
-        """Take back what lost minions hold: those seen to be gone, and those whose lease is over; says how many tasks."""
+    def _was_away(self) -> bool:
+        """Tell whether we had no turn for so long, a moment ago, that others may have been kept from renewing as we were.
+
+        A file server that hangs stops everybody; the first one to go on must not take the others for lost.
+        """
+        now = time.time()
+        if now - self._last > self._lease * 2 / 3:
+            self._patient_until = now + self._lease / 3
+        self._last = now
+        return now < self._patient_until
+
+    def _reclaim(self, now: float, lost: Iterable[int], *, patient: bool = False) -> int:
+        """Take back what lost minions hold: those seen to be gone and, unless ``patient``, those whose lease is over.
+
+        Says how many tasks.
+        """
         books, count = self._books, 0
         gone = set(lost) & books.live.keys()
-        gone.update(number for number, minion in books.live.items() if (minion.deadline or 0.0) < now)
+        if not patient:
+            gone.update(number for number, minion in books.live.items() if (minion.deadline or 0.0) < now)
         gone.discard(books.minion_of.get(self._me.uid, -1))
         for number in gone:
             minion = books.minions[number]

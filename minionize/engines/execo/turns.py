@@ -160,9 +160,7 @@ class Turns:
         if self._behind:
             seen[1:] = None, None  # others used it, and we have not looked what they did
         books.apply([["ok", seen]])
-        if self._journal.has_grown:
-            self._journal.write_anew([*books.all(), ["ok", seen]])
-        else:
+        if not (self._journal.has_grown and self._journal.shrink([*books.all(), ["ok", seen]])):
             self._journal.append([["ok", seen]], sync=False)
 
     def _compare_count(self, remaining: int) -> None:

@@ -10,9 +10,9 @@ from itertools import islice
 from json import loads
 from typing import TYPE_CHECKING, Any
 
-from minionize.engines.redis.messages import bytes_of, entry_of, is_name, json_of, text_of
+from minionize.engines.redis.messages import bytes_of, entry_of, has_name, is_name, json_of, text_of
 from minionize.engines.redis.store import Store
-from minionize.errors import BadParam, EngineUnavailable, UsageError
+from minionize.errors import BadParam, EngineError, EngineUnavailable, UsageError
 from minionize.model import Control, Put
 
 if TYPE_CHECKING:
@@ -165,12 +165,11 @@ class RedisAdmin(Store):
         if not ms.isdigit() or len(ms) > 13 or (sequence and not sequence.isdigit()):
             return {}
         low, high = (ms, ms) if dash else (ms.ljust(13, "0"), ms.ljust(13, "9"))
-        page = self._wire.command("XRANGE", self._stream, low, high, "COUNT", _PAGE)
+        page = sequence and self._wire.command("XRANGE", self._stream, id, id)
+        page = page or self._wire.command("XRANGE", self._stream, low, high, "COUNT", _PAGE)
         entries = {text_of(entry): fields for entry, fields in page}
         return {
-            entry: entry.encode()
-            for entry, fields in entries.items()
-            if entry.startswith(id) and fields[0] != b"minionize"
+            entry: entry.encode() for entry, fields in entries.items() if entry.startswith(id) and not has_name(fields)
         }
 
     # ------------------------------------------------------------------ changing
@@ -262,7 +261,13 @@ def _collect(new: Iterable[NewTask], file: IO[bytes]) -> int:
                 f"a task cannot be called {task.id[:100]!r}: its id is empty, too long or has control characters"
             )
         head = f"{len(id)} {len(param)} {task.attempt} {task.crashes} {int(task.due * 1000)}\n"
-        file.write(head.encode() + id + param)
+        try:
+            file.write(head.encode() + id + param)
+        except OSError as error:
+            raise EngineError(
+                f"this put cannot be collected in {tempfile.gettempdir()} before it is sent: {error}. Nothing was added.\n"
+                f"  Name a directory with more room:  TMPDIR=/path/to/it"
+            ) from error
         total += 1
     return total
 

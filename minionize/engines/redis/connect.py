@@ -87,17 +87,17 @@ def read_url(url: str) -> Address:
         by_sentinel = scheme in ("redis+sentinel", "rediss+sentinel")
         address = Address(url, _sentinel_pool(url, tls=scheme.startswith("rediss")) if by_sentinel else _pool(url))
         address.connection()  # which is a TypeError where it does not know an option
-        return address
     except (ValueError, TypeError):  # whose words may hold a piece of the password
         shown = mask(url) if "://" in url else MASK  # with a slash too few it may hold a password too
         raise UsageError(f"REDIS_URL={shown} is no address of a Redis server.\n{_EXAMPLES}") from None
+    return address
 
 
 def _pool(url: str) -> ConnectionPool:
     parsed = parse_url(url)  # type: ignore[no-untyped-call]
     if "path" not in parsed:
         int(urlsplit(url).path.strip("/") or 0)  # the client would take the database 0 for one that is no number
-    return ConnectionPool(**_options(parsed))  # type: ignore[no-untyped-call]
+    return ConnectionPool(**_options(parsed))
 
 
 def _options(parsed: dict[str, Any]) -> dict[str, Any]:
@@ -304,7 +304,7 @@ def translated(error: Exception, address: Address) -> EngineError | UsageError:
             f"{where} tells no master of {service}: no sentinel answers, or none knows that service."
         )
     if isinstance(error, (LostConnectionError, OSError)):
-        return EngineUnavailable(f"{where} cannot be reached: {words}{_hint(words)}")
+        return EngineUnavailable(f"{where} cannot be reached: {words}{_hint(words, address.url)}")
     return EngineError(f"{where}: {type(error).__name__}: {words}")
 
 
@@ -315,7 +315,8 @@ def _refusal(error: ResponseError, words: str, where: str) -> EngineError:
     if isinstance(error, OutOfMemoryError) or "maxmemory" in words:
         return EngineUnavailable(
             f"{where} is full: {words}\n"
-            f"  Give it more:  redis-cli CONFIG SET maxmemory ...     or let minions work first: that makes room"
+            f"  Give it more:  redis-cli CONFIG SET maxmemory ...\n"
+            f"  What is done makes room for its param only: about 200 bytes of each task stay until  minion-queue clear"
         )
     if isinstance(error, (MovedError, AskError)):
         return cluster(where)
@@ -328,9 +329,13 @@ def _refusal(error: ResponseError, words: str, where: str) -> EngineError:
     return EngineError(f"{where} refused: {words}")
 
 
-def _hint(words: str) -> str:
+def _hint(words: str, url: str) -> str:
     if "refused" in words:
         return "\n  Is it running? Start one:  redis-server      or point to it:  REDIS_URL=redis://host:6379/0"
+    if "reset by peer" in words and url.startswith("redis://"):
+        return "\n  Does it want TLS?  REDIS_URL=rediss://... (with two s) speaks it."
+    if "No such file" in words and url.startswith("rediss"):
+        return "\n  The files that the URL names (ssl_ca_certs=...) must be on this machine."
     return ""
 
 

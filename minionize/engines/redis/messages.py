@@ -55,6 +55,11 @@ def is_name(id: bytes) -> bool:
     return 0 < len(id) <= 1024 and min(id) >= 32 and 127 not in id
 
 
+def has_name(fields: Sequence[bytes]) -> bool:
+    """Whether a message says itself what its task is called."""
+    return len(fields) >= 4 and fields[0] == _MARK and fields[2] == b"id" and is_name(fields[3])
+
+
 def decoder(name: str) -> Decoder:
     """Find what REDIS_DECODER names: ``identity``, ``json`` or ``module:function``; raises UsageError.
 
@@ -99,7 +104,7 @@ def content(entry: str, fields: Sequence[bytes], decode: Decoder) -> tuple[str, 
     id = entry
     if _is_ours(fields):
         return _put_by_us(fields[3], fields[5])
-    if len(fields) >= 4 and fields[0] == _MARK and fields[2] == b"id" and is_name(fields[3]):  # a dead letter, put back
+    if has_name(fields):  # a dead letter that was put back
         id, fields = _readable(fields[3]), fields[4:]
     return id, *_foreign(entry, fields, decode)
 
@@ -117,11 +122,7 @@ def _put_by_us(id: bytes, param: bytes) -> tuple[str, str, str]:
 
 
 def _is_ours(fields: Sequence[bytes]) -> bool:
-    return (
-        len(fields) == 6
-        and (fields[0], fields[1], fields[2], fields[4]) == (_MARK, b"1", b"id", b"param")
-        and is_name(fields[3])
-    )
+    return has_name(fields) and len(fields) == 6 and fields[1] == b"1" and fields[4] == b"param"
 
 
 def _foreign(entry: str, fields: Sequence[bytes], decode: Decoder) -> tuple[str, str]:

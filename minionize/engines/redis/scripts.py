@@ -1,7 +1,7 @@
 """The Lua scripts: put together from their parts, and known to the server by a hash.
 
-The server runs a script as one transaction. ``allow-oom``: what settles and claims must work on a server that is full, for
-that is what makes room; only a put is refused there.
+The server runs a script as one transaction. ``allow-oom``: what settles and claims must work on a server that is full, or
+nothing would ever leave it; only a put is refused there.
 """
 
 from __future__ import annotations

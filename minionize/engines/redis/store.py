@@ -136,7 +136,7 @@ class Store:
             return EngineError(
                 f"the stream {self.where} has a consumer group {what} beside ours ({self._group}): a task that is done is"
                 f" deleted, so that other group would miss it.\n"
-                f"  If it is not used:  redis-cli XGROUP DESTROY {self._stream} {what}     or choose: REDIS_GROUP={what}"
+                f"  Join it:  REDIS_GROUP={what}     or, if nobody uses it:  redis-cli XGROUP DESTROY {self._stream} {what}"
             )
         return EngineError(
             f"the key {self._stream} at {self._address.shown} is a {what}, not a stream. It was left as it is.\n"

@@ -16,12 +16,18 @@ local function fields_of(entry)
   return found and found[2]
 end
 
+-- What was written as JSON; nil where it is none (somebody meddled with it): an error half way would leave half of the work.
+local function read_json(text)
+  local good, content = pcall(cjson.decode, text)
+  return good and type(content) == 'table' and content or nil
+end
+
 -- Most tasks have no life: they are handed out once, and done. Then nobody looks for one again and again.
 local has_lives = call('EXISTS', LIVES) == 1
 
 local function life_of(entry)
   local text = has_lives and call('HGET', LIVES, entry)
-  return text and cjson.decode(text)
+  return text and read_json(text)
 end
 
 local function new_life()
@@ -144,7 +150,7 @@ local function why(entry)
 end
 
 local function drained()
-  local drain = meta[2] and cjson.decode(meta[2])
+  local drain = meta[2] and read_json(meta[2])
   return drain and now - drain.at * 1000 <= DAY
 end
 
