@@ -9,6 +9,7 @@ from collections import Counter
 
 import pytest
 from servers import redis_server
+from servers.need import EVERYTHING
 
 from minionize import place
 from minionize.app import open_engine
@@ -68,6 +69,10 @@ STEPS = {
 #: Where being killed makes a difference to the two queues: tried with every pair, the others with the first one.
 CRUCIAL = ("after a later claim", "when a batch was put", "when a batch was taken off")
 KILLS = [(pair, step) for pair in PAIRS for step in STEPS if pair == PAIRS[0] or step in CRUCIAL]
+if not EVERYTHING:
+    KILLS = [(pair, step) for pair, step in KILLS if pair == PAIRS[0] or step == CRUCIAL[1]]
+#: The pairs for what two queues have little to do with.
+SOME = PAIRS if EVERYTHING else PAIRS[:1]
 
 
 class Two:
@@ -141,6 +146,7 @@ def named(pair, *words):
     return " ".join([" to ".join(pair), *words])
 
 
+some_pairs = pytest.mark.parametrize("two", SOME, ids=named, indirect=True)
 every_pair = pytest.mark.parametrize("two", PAIRS, ids=named, indirect=True)
 
 
@@ -181,7 +187,7 @@ def test_a_copy_that_is_killed_loses_nothing_and_repeats_nothing(two, step):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
-@every_pair
+@some_pairs
 def test_a_copy_that_is_stopped_holds_nothing_and_says_how_to_go_on(two, number):
     """The batch at hand is finished; the rest is there for minions at once, and for the next copy."""
     two.fill(1000)
@@ -196,7 +202,7 @@ def test_a_copy_that_is_stopped_holds_nothing_and_says_how_to_go_on(two, number)
     assert two.copy().out.endswith(": 744 moved\n")
 
 
-@every_pair
+@some_pairs
 def test_two_copies_at_once_move_each_task_once(two):
     """Whoever gets it first."""
     two.fill(1500)
@@ -207,7 +213,7 @@ def test_two_copies_at_once_move_each_task_once(two):
     assert sorted(two.take_all(two.target)) == [(f"{n:016x}", 1, 0) for n in range(1500)]
 
 
-@every_pair
+@some_pairs
 def test_minions_work_on_both_queues_meanwhile(two):
     """Each param runs once, here or there."""
     two.fill(800)

@@ -8,12 +8,14 @@ from collections import defaultdict
 import pytest
 from harness import wait_until
 from servers import redis_server
+from servers.need import EVERYTHING
 
 from minionize import plugins
 
-PARAMS, MINIONS = 5000, 8
+MINIONS = 8
+PARAMS = 5000 if EVERYTHING else 1500
 #: So many runs lie between two kills: on a small machine that is about half a second.
-BETWEEN = 500
+BETWEEN = PARAMS // 10
 
 #: The engines, and what their minions need besides.
 ENGINES = {

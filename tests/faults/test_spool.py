@@ -229,6 +229,28 @@ def test_the_books_are_read_from_names_alone(spool, monkeypatch):
     assert other.counts() == Counts(5, 0, 3, 1, 1)
 
 
+def test_the_books_are_right_while_a_takeover_cannot_go_on(spool, clock, monkeypatch):
+    """Who takes over has no room to write: what the lost one held and did is counted and listed all the same."""
+    lost, heir, looker = spool("lost"), spool("heir"), spool("looker")
+    fill(lost, 6)
+    tasks = lost.exchange(limit=4).tasks
+    lost.exchange([Ack(tasks[0])])
+    clock.advance(100)
+    heir._holder.register()
+
+    def full(path, *_):
+        raise OSError(errno.ENOSPC, "full", path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "write", full)
+        with pytest.raises(EngineUnavailable, match="Make room"):
+            heir.exchange(limit=1)
+        assert looker.counts() == Counts(2, 0, 3, 1, 0)
+        assert len(list(looker.list())) == 6
+        assert looker.exchange().state == "open"
+    assert len(heir.exchange(limit=9).tasks) == 5
+
+
 def test_the_end_is_believed_after_two_equal_looks(spool, monkeypatch):
     """A chunk that moves between the two looks is not overlooked."""
     engine, other = spool(), spool("other")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _thread
 import os
 import time
 from itertools import islice
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from minionize.engines.execo.admin import ExecoAdmin
 from minionize.engines.execo.books import FRESH, LEASED, WAITING
 from minionize.engines.execo.turns import LOOK
+from minionize.engines.polling import Polling
 from minionize.errors import EngineError
 from minionize.model import Ack, Bury, Delivery, Gone, Task, Traits
 from minionize.policy import ALONE
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from minionize.model import Identity, Nack, Settlement
     from minionize.settings import Settings
 
-#: Seconds between two looks at the journal while waiting: from the first to the second, doubling.
-TICK = (0.01, 0.25)
+#: The longest time between two looks at the journal while waiting, in seconds.
+_TICK = 0.25
 
 
-class ExecoEngine(ExecoAdmin):
+class ExecoEngine(Polling, ExecoAdmin):
     """A minion's view of a queue that is the directory of a ParamSweeper."""
 
     traits = Traits(
@@ -58,9 +58,8 @@ class ExecoEngine(ExecoAdmin):
 
         ``clock`` (seconds) rules leases and delays; by default it is that of the machine that keeps the files.
         """
-        super().__init__(path, me, lease=lease, max_crashes=max_crashes, create=create, clock=clock)
-        self._bell = _thread.allocate_lock()
-        self._bell.acquire()
+        Polling.__init__(self)
+        ExecoAdmin.__init__(self, path, me, lease=lease, max_crashes=max_crashes, create=create, clock=clock)
         self._closed = False
 
     @classmethod
@@ -69,35 +68,10 @@ class ExecoEngine(ExecoAdmin):
         path = settings[table.EXECO_DIRECTORY]
         return cls(path, me, lease=settings[table.LEASE], max_crashes=settings[table.MAX_CRASHES], create=create)
 
-    def exchange(self, settled: Sequence[Settlement] = (), *, limit: int = 0, wait: float = 0.0) -> Delivery:
-        """Settle and claim in one turn; see :meth:`minionize.engines.base.Engine.exchange`."""
-        self._check_open()
-        until = time.monotonic() + wait
-        gone: tuple[Gone, ...] = ()
-        tick = TICK[0]
-        while True:
-            lost = self._lost_minions() if limit else []
-            batch = settled
-            delivery = self._turn(lambda batch=batch, lost=lost: self._trip(batch, limit, lost))  # type: ignore[misc]
-            gone, settled = gone + delivery.gone, ()
-            left = until - time.monotonic()
-            if delivery.tasks or not limit or delivery.state != "open" or left <= 0:
-                return delivery._replace(gone=gone)
-            woken, tick = self._doze(left, delivery.next_due, tick)
-            if woken:
-                return delivery._replace(gone=gone)
-
     def renew(self, held: Sequence[Task]) -> list[Gone]:
         """Prolong our lease; see :meth:`minionize.engines.base.Engine.renew`."""
         self._check_open()
         return self._turn(lambda: self._renew(held))
-
-    def wake(self) -> None:
-        """Cut short the wait of an exchange, now or the next one."""
-        try:
-            self._bell.release()
-        except RuntimeError:
-            pass  # it rings already
 
     def close(self) -> None:
         """Give back what is held and let go of the files."""
@@ -117,6 +91,12 @@ class ExecoEngine(ExecoAdmin):
             raise EngineError("this engine was closed: open another one")
 
     # ------------------------------------------------------------------ settle
+
+    def _ask(self, settled: Sequence[Settlement], limit: int) -> Delivery:
+        """Settle and claim in one turn."""
+        self._check_open()
+        lost = self._lost_minions() if limit else []
+        return self._turn(lambda: self._trip(settled, limit, lost))
 
     def _trip(self, settled: Sequence[Settlement], limit: int, lost: Sequence[int]) -> Delivery:
         now = self._clock()
@@ -303,9 +283,9 @@ class ExecoEngine(ExecoAdmin):
         while (now := time.monotonic()) < end:
             if self._bell.acquire(timeout=min(tick, end - now)):
                 return True, tick
-            tick = min(tick * 2, TICK[1])
+            tick = min(tick * 2, _TICK)
             if _look(self._journal.path) != before:
-                return False, TICK[0]
+                return False, self.first_tick
         return False, tick
 
 

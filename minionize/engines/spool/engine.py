@@ -313,10 +313,8 @@ class SpoolEngine(Polling, SpoolAdmin):
     def _sweep(self) -> None:
         now = time.monotonic()
         if now - self._swept >= self._sweep_every:
-            self._swept = now
             self._recovery.sweep()
-            if self._recovery.found:
-                self._swept = float("-inf")  # where one is lost there are more
+            self._swept = float("-inf") if self._recovery.found else now  # where one is lost there are more
 
     def _renew(self, held: Sequence[Task]) -> list[Gone]:
         holder = self._holder

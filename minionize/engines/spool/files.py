@@ -51,7 +51,7 @@ class Translated:
                 f"the queue {self._path} cannot be used: {why} ({error.filename}).\n  See:  ls -ld {self._path}"
             ) from error
         if error.errno in (errno.ENOENT, errno.ENOTDIR) and not os.path.isdir(self._path):
-            raise NoQueue(f"the queue {self._path} is not there any more.") from error
+            raise NoQueue(f"the queue {self._path} was deleted under this minion.") from error
         raise EngineUnavailable(f"the queue {self._path} does not answer: {why} ({error.filename}).") from error
 
 

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 #: What stands before the name of a chunk that does not count yet.
 PREPARED = "+"
-#: What stands before the name of a token that was taken away from a lost minion.
-TOOK = "took!"
 #: What the name of a message to a minion begins with.
 MAIL = "mail-"
 #: The file that says who a minion is, and its log.

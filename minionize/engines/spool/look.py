@@ -12,7 +12,7 @@ from minionize.engines.spool.chunk import decode
 from minionize.engines.spool.history import History, done, log_of
 from minionize.engines.spool.holder import ME
 from minionize.engines.spool.market import IDS, Offer, offers
-from minionize.engines.spool.names import Token, parse_chunk, parse_token, uid_of
+from minionize.engines.spool.names import Token, parse_chunk, parse_taken, parse_token, uid_of
 from minionize.model import Counts, Entry, Failure
 
 if TYPE_CHECKING:
@@ -29,10 +29,15 @@ def tokens(tree: Tree, folder: str = "alive") -> list[Token]:
     return [token for name in files.names(tree[folder]) if (token := parse_token(name))]
 
 
+def taken(tree: Tree) -> list[tuple[str, Token]]:
+    """List the tokens that were taken away from lost minions, each with who took it: their tasks are not given back yet."""
+    return [found for name in files.names(tree["taken"]) if (found := parse_taken(name))]
+
+
 def counts(tree: Tree, now: float) -> Counts:
     """Read the books from names alone; while chunks move, one may be seen twice or not at all."""
     pending = delayed = leased = done = 0
-    for token in tokens(tree):
+    for token in _holders(tree):
         leased, pending, done = leased + token.held, pending + token.backlog, done + token.done
     for _, chunk in waiting(tree):
         if chunk.is_due(now):
@@ -42,6 +47,11 @@ def counts(tree: Tree, now: float) -> Counts:
     done += sum(token.done for token in tokens(tree, "ended"))
     dead = sum(offer.chunk.tasks for offer in offers(tree["dead"]))
     return Counts(pending, delayed, leased, done, dead)
+
+
+def _holders(tree: Tree) -> list[Token]:
+    """List the tokens of all that may hold tasks: those that were taken away first, as they were there before."""
+    return [token for _, token in taken(tree)] + tokens(tree)
 
 
 def waiting(tree: Tree) -> Iterator[Offer]:
@@ -67,16 +77,13 @@ def is_settled(tree: Tree, stir: Callable[[], object] = bool) -> bool:
 
 def _unsettled(tree: Tree) -> frozenset[tuple[str, int, int]] | None:
     """Look whether a chunk is anywhere; returns what the tokens say of logs, None where there is one."""
-    alive = tokens(tree)
+    alive = _holders(tree)
     if any(token.held or token.backlog for token in alive):
         return None
     if next(waiting(tree), None):
         return None
     for minion in files.names(tree["minions"]):
-        if any(
-            parse_chunk(name.lstrip("+")) or name.startswith("took!")
-            for name in files.names(tree.at("minions", minion))
-        ):
+        if any(parse_chunk(name.lstrip("+")) for name in files.names(tree.at("minions", minion))):
             return None
     return frozenset((token.minion, token.size, token.done) for token in alive)
 
@@ -93,7 +100,7 @@ def entries(tree: Tree, now: float, state: State | None = None) -> Iterator[Entr
             if state in (None, found):
                 yield from (_entry(line, found, due=due) for line in lines(path, chunk))
     if state in (None, "pending", "leased"):
-        for token in tokens(tree):
+        for token in _holders(tree):
             if token.held or token.backlog:
                 yield from (entry for entry in _held(tree, token) if state in (None, entry.state))
     if state in (None, "dead"):
@@ -101,13 +108,12 @@ def entries(tree: Tree, now: float, state: State | None = None) -> Iterator[Entr
             yield from (_entry(line, "dead", ended=chunk.due / 1000) for line in lines(path, chunk))
     if state in (None, "done"):
         gone = forgotten(tree, "d")
-        for folder in ("ended", "alive"):
-            for token in tokens(tree, folder):
-                for entry in _done(tree, token) if token.done else ():
-                    if gone[entry.id]:
-                        gone[entry.id] -= 1
-                    else:
-                        yield entry
+        for token in (*tokens(tree, "ended"), *_holders(tree)):
+            for entry in _done(tree, token) if token.done else ():
+                if gone[entry.id]:
+                    gone[entry.id] -= 1
+                else:
+                    yield entry
 
 
 def lines(path: str, chunk: Chunk) -> list[Line]:

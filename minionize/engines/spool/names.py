@@ -75,6 +75,18 @@ def milliseconds(due: float) -> int:
     return int(min(due, _LATEST) * 1000)
 
 
+def taken(taker: str, token: Token) -> str:
+    """Name a token that was taken away from a lost minion."""
+    return f"{taker}!{token.name}"
+
+
+def parse_taken(name: str) -> tuple[str, Token] | None:
+    """Read such a name: who took it, and the token."""
+    taker, mark, rest = name.partition("!")
+    token = parse_token(rest) if mark else None
+    return (taker, token) if token else None
+
+
 def uid_of(minion: str) -> str:
     """Tell the uid of a minion by its name in the spool, which it changes after it has lost everything."""
     return minion.partition("~")[0]

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 from minionize import processes
 from minionize.engines.spool import files, look
 from minionize.engines.spool.history import History
-from minionize.engines.spool.holder import LOG, MAIL, ME, PREPARED, TOOK, Change, read
+from minionize.engines.spool.holder import LOG, MAIL, ME, PREPARED, Change, read
 from minionize.engines.spool.market import offers
-from minionize.engines.spool.names import Chunk, Token, parse_chunk, parse_token, plain, uid_of
+from minionize.engines.spool.names import Chunk, Token, parse_chunk, plain, taken, uid_of
 from minionize.model import Failure, Identity
 from minionize.policy import ALONE, uniform
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from minionize.engines.spool.chunk import Line
     from minionize.engines.spool.holder import Holder
@@ -103,16 +103,16 @@ class Recovery:
     def _take_over(self, token: Token) -> int:
         """Take a lost minion's token away, if nobody else does and it does not wake up first; says how many tasks it held."""
         self._holder.register()
-        if not files.take(self._tree.at("alive", token.name), os.path.join(self._holder.folder, TOOK + token.name)):
+        if not files.take(self._tree.at("alive", token.name), self._taken(self._holder.name, token)):
             return 0
         self._inherit(token)
         return token.held
 
     def resume(self) -> int:
-        """Go on with what was interrupted by an error: tokens that are still in our folder."""
+        """Go on with what was interrupted by an error: tokens that we took away, and that are still there."""
         if self._holder.token is None:
             return 0
-        left = list(_taken(files.names(self._holder.folder)))
+        left = self._taken_by(self._holder.name)
         for token in left:
             self._inherit(token)
         return len(left)
@@ -124,7 +124,7 @@ class Recovery:
             listing = files.names_again(folder)
             found = [(chunk, read(path, chunk)) for path, chunk in offers(folder, listing)]
             past = self._history(lost, listing, {line.id for _, lines in found for line in lines})
-            for heir in _taken(listing):
+            for heir in self._taken_by(lost.minion):
                 self._inherit_from(lost, heir, past)
             moved = self._publish(folder, listing, past)
             found = [(chunk, lines) for chunk, lines in found if chunk.name not in moved]
@@ -137,7 +137,7 @@ class Recovery:
         """Read its log, waiting where a cache gives less of it than the token says there is."""
         path = self._tree.at("minions", lost.minion, LOG)
         if not files.is_there(path):
-            if not any(parse_chunk(name.removeprefix(PREPARED)) or name.startswith(TOOK) for name in listing):
+            if not any(parse_chunk(name.removeprefix(PREPARED)) for name in listing):
                 return History((), wanted)  # it died when it had all but left
             if LOG not in listing:
                 path = self._tree.at("logs", lost.minion)
@@ -150,10 +150,10 @@ class Recovery:
 
     def _inherit_from(self, lost: Token, heir: Token, past: History) -> None:
         """Go on with a takeover that the lost minion was at."""
-        source = self._tree.at("minions", lost.minion, TOOK + heir.name)
+        source = self._taken(lost.minion, heir)
         if heir.minion in past.took_over:
             self._put_away(heir, past.took_over[heir.minion], source)
-        elif files.take(source, os.path.join(self._holder.folder, TOOK + heir.name)):
+        elif files.take(source, self._taken(self._holder.name, heir)):
             self._inherit(heir)
 
     def _publish(self, folder: str, listing: Sequence[str], past: History) -> set[str]:
@@ -207,23 +207,27 @@ class Recovery:
         ]
         return {id for letter in letters if letter.startswith(b"cancel\n") for id in letter.decode().split("\n")[1:]}
 
-    def _put_away(self, lost: Token, chunks: frozenset[str], taken: str = "") -> None:
+    def _taken(self, taker: str, token: Token) -> str:
+        return self._tree.at("taken", taken(taker, token))
+
+    def _taken_by(self, taker: str) -> list[Token]:
+        return [token for who, token in look.taken(self._tree) if who == taker]
+
+    def _put_away(self, lost: Token, chunks: frozenset[str], path: str = "") -> None:
         """Keep the log and the done count of a minion that is no more, and remove the rest."""
         folder = self._tree.at("minions", lost.minion)
-        put_away(self._holder, lost, folder, taken or os.path.join(self._holder.folder, TOOK + lost.name), chunks)
+        put_away(self._holder, lost, folder, path or self._taken(self._holder.name, lost), chunks)
 
 
 def put_away(holder: Holder, token: Token, folder: str, path: str, chunks: frozenset[str] = frozenset()) -> None:
     """Move the log and the token (at ``path``) of a minion that holds nothing more to where they are only read; remove its folder.
 
     ``chunks`` are empty. Others came after we looked: by a minion that woke up, or by a rename whose answer was lost. They are
-    offered again, and tokens are shown again.
+    offered again.
     """
     tree = holder.tree
 
     def rescue(name: str) -> str:
-        if name.startswith(TOOK):
-            return tree.at("alive", name.removeprefix(TOOK))
         return tree.home(name) if parse_chunk(name) and name not in chunks else ""
 
     if token.done:
@@ -233,13 +237,6 @@ def put_away(holder: Holder, token: Token, folder: str, path: str, chunks: froze
         files.move(path, tree.at("ended", token._replace(held=0, backlog=0, hungry=0).name))
     else:
         files.remove(path)
-
-
-def _taken(names: Iterable[str]) -> Iterator[Token]:
-    for name in names:
-        token = parse_token(name.removeprefix(TOOK)) if name.startswith(TOOK) else None
-        if token:
-            yield token
 
 
 def _json(data: bytes | None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from minionize.engines.spool.holder import Holder, Lost
 from minionize.engines.spool.market import Market
 from minionize.engines.spool.recovery import Recovery
 from minionize.engines.spool.tree import Tree
+from minionize.errors import NoQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,6 +67,8 @@ class Session:
             for _ in files.again():  # who clears it moves the old one away first
                 if self._tree.identity():
                     break
+            else:
+                raise NoQueue(f"the queue {self.path} was deleted under this minion.")
             lives = self._holder.lives
             self._open()
             self._holder.lives = lives  # no name is used twice

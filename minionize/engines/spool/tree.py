@@ -11,7 +11,7 @@ from minionize.errors import EngineError, NoQueue
 
 #: The format of what is written here: the name of the folder that holds it all.
 VERSION = 1
-FOLDERS = ("puts", "known", "open", "dead", "minions", "alive", "ended", "logs", "forgot", "turn", "tmp")
+FOLDERS = ("puts", "known", "open", "dead", "minions", "alive", "taken", "ended", "logs", "forgot", "turn", "tmp")
 #: The file in ``turn`` while nobody puts.
 FREE = "free"
 _WORDS = {"f": "open", "r": "open", "s": "open", "x": "dead"}
@@ -43,7 +43,10 @@ class Tree:
             self._check()
             if not os.path.isdir(self.root):
                 if not create:
-                    raise NoQueue(f"there is no queue {path} (in {place.here()}).\n  Make one:  minion-queue put ...")
+                    raise NoQueue(
+                        f"there is no queue {path} (in {place.here()}).\n"
+                        f"  Make one:  MINION_ENGINE=spool minion-queue put seed=1..10     or point to it:  SPOOL_DIR=..."
+                    )
                 make(self.root)
             self.queue = self.identity()
             self._mode = 0o755 | (_mode(self.root) & stat.S_IWGRP)  # of the folders that we make in it
@@ -102,6 +105,9 @@ class Tree:
         noted = [option for option in options if option.partition("=")[0] in _NOTED]
         said = f"{self.path} is on {mount.type if mount else 'a file system of unknown type'}"
         notes = [f"{said} ({', '.join(noted)})." if noted else f"{said}."]
+        owner = os.stat(self.path).st_uid
+        if owner not in (0, os.geteuid()):
+            notes.append(f"{self.path} belongs to another user ({owner}), who could run commands in your name.")
         if (_mode(self.path) | _mode(self.root)) & stat.S_IWGRP:
             notes.append(f"{self.path} can be written by its group, whose members could run commands in your name.")
         return tuple(notes)

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from minionize.model import Nack, Settlement
     from minionize.settings import Settings
 
-#: Seconds between two looks at the file while waiting: from the first to the second, doubling.
-TICK = (0.01, 0.25)
+#: The longest time between two looks at the file while waiting, in seconds.
+_TICK = 0.25
 
 #: A claimable task: n, id, param, attempt, delivery, crashes.
 Row = tuple[int, int | str, str, int, int, int]
@@ -310,9 +310,9 @@ class SqliteEngine(Polling, SqliteAdmin):
             while (now := self._clock()) < end:
                 if self._bell.acquire(timeout=min(tick, end - now)):
                     return True, tick
-                tick = min(tick * 2, TICK[1])
+                tick = min(tick * 2, _TICK)
                 if self._db.execute("PRAGMA data_version").fetchone() != version:
-                    return False, TICK[0]
+                    return False, self.first_tick
         return False, tick
 
 
