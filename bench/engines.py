@@ -149,9 +149,7 @@ class Server(NamedTuple):
 
         with redis.Redis.from_url(self.url) as client:
             stats = client.info("commandstats")
-        return sum(
-            int(stats.get(f"cmdstat_{name}", {"calls": 0})["calls"]) for name in ("evalsha", "eval", "xreadgroup")
-        )
+        return sum(int(stats.get(f"cmdstat_{name}", {"calls": 0})["calls"]) for name in ("evalsha", "eval"))
 
 
 @contextmanager

@@ -54,7 +54,7 @@ def spool(tmp_path, clock):
 @pytest.fixture
 def large_chunks(monkeypatch):
     """Let the chunks of a small put be as large as those of a large one."""
-    monkeypatch.setattr(putting, "_CHUNKS", 1)
+    monkeypatch.setattr(putting, "_SHARES", 1)
 
 
 def fill(engine, count):

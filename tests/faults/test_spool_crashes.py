@@ -145,7 +145,7 @@ class World:
 @pytest.fixture
 def small_chunks(monkeypatch):
     """Let chunks hold four tasks, as large puts have them."""
-    monkeypatch.setattr("minionize.engines.spool.putting._CHUNKS", 3)
+    monkeypatch.setattr("minionize.engines.spool.putting._SHARES", 3)
 
 
 def work(world, uid="victim"):

@@ -48,7 +48,7 @@ def spool(tmp_path, clock, monkeypatch):
     """Return what opens the same spool for one more minion; nobody waits for caches that are not there."""
     monkeypatch.setattr(files, "_AGAIN", (0.0, 0.0))
     monkeypatch.setattr(files, "_PATIENT", ())
-    monkeypatch.setattr(putting, "_CHUNKS", 3)
+    monkeypatch.setattr(putting, "_SHARES", 3)
 
     def open_spool(uid="a", *, off=0.0, **options):
         return SpoolEngine(str(tmp_path / "q"), identity(uid), create=True, clock=Server(clock, off), **options)
@@ -371,7 +371,7 @@ def test_what_a_killed_put_left_is_removed_by_the_next(spool, monkeypatch):
     engine = spool()
     with monkeypatch.context() as patch:
         patch.setattr(files, "remove_tree", lambda path: None)
-        patch.setattr(putting._Writer, "close", lambda self: 1 / 0)
+        patch.setattr(putting._Writer, "_close", lambda self: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             fill(engine, 12)
     assert os.listdir(engine._tree["tmp"]) != []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Self
 
 from minionize import processes
@@ -21,6 +22,7 @@ from minionize.policy import ALONE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from concurrent.futures import Future
     from typing import BinaryIO
 
     from minionize.engines.spool.clock import ServerClock
@@ -29,8 +31,10 @@ if TYPE_CHECKING:
 
 #: What the name of a folder begins with that is being filled.
 _PUT = "put-"
-#: Chunks of a large put: few enough files, and enough for a crowd to share.
-_CHUNKS = 2000
+#: Tasks of a chunk; a put makes at least so many chunks before they get that many, and so many at the most before they get more.
+_USUAL, _SHARES, _CHUNKS = 50, 500, 2000
+#: Chunks that are written at the same time.
+_AT_ONCE = 8
 #: Most tasks, and bytes, of a chunk.
 _MOST, _LARGEST = 1000, 1 << 20
 #: Seconds after which a turn that nobody uses is taken away.
@@ -86,23 +90,27 @@ def _stage(staged: BinaryIO, new: Iterable[NewTask], limit: int) -> int:
 def _fill(tree: Tree, folder: str, staged: BinaryIO, count: int, known: set[str], turn: Turn) -> Put:
     """Write the chunks into a folder that nobody looks at yet, then let it be seen."""
     number = 1 + max((int(n) for name in ("puts", "known") for n in files.names(tree[name]) if n.isdigit()), default=0)
-    writer = _Writer(folder, number, min(_MOST, -(-count // _CHUNKS)), turn)
     seen: set[str] = set()
     ids: set[str] = set()
     staged.seek(0)
-    for text in staged:
-        due, id, attempt, delivery, crashes, failure, param = text.decode("utf-8", "surrogatepass")[:-1].split("\t")
-        if id in known:
-            seen.add(id)
-        elif id not in ids:
-            ids.add(id)
-            writer.add(Line(id, int(attempt), int(delivery), int(crashes), failure, param), float(due))
-    writer.close()
+    with _Writer(folder, number, _size(count), turn) as writer:
+        for text in staged:
+            due, id, attempt, delivery, crashes, failure, param = text.decode("utf-8", "surrogatepass")[:-1].split("\t")
+            if id in known:
+                seen.add(id)
+            elif id not in ids:
+                ids.add(id)
+                writer.add(Line(id, int(attempt), int(delivery), int(crashes), failure, param), float(due))
     if ids:
         files.write(os.path.join(folder, IDS), "".join(f"{id}\n" for id in ids).encode())
         turn.keep()
         os.rename(folder, tree.at("puts", f"{number:012}"))
     return Put(len(ids), _states(tree, seen, turn.clock.now()))
+
+
+def _size(count: int) -> int:
+    """Say how many tasks a chunk of a put of so many gets: one each for a few, fifty for many, more for very many."""
+    return min(_MOST, max(min(_USUAL, -(-count // _SHARES)), -(-count // _CHUNKS)))
 
 
 def _states(tree: Tree, ids: set[str], now: float) -> dict[str, int]:
@@ -120,12 +128,31 @@ def _states(tree: Tree, ids: set[str], now: float) -> dict[str, int]:
 
 
 class _Writer:
-    """Writes lines into chunks: plain ones in order, suspects each alone, those to come by their due time."""
+    """Writes lines into chunks: plain ones in order, suspects each alone, those to come by their due time.
+
+    Several files at once are on their way to the disk or the file server, each of which takes its time.
+    """
 
     def __init__(self, folder: str, number: int, size: int, turn: Turn) -> None:
+        from concurrent.futures import ThreadPoolExecutor
+
         self._folder, self._number, self._size, self._turn = folder, number, size, turn
+        self._pool = ThreadPoolExecutor(_AT_ONCE)
+        self._written: deque[Future[None]] = deque()
         self._lines: list[Line] = []
         self._bytes = self._made = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._close()
+                while self._written:
+                    self._written.popleft().result()
+        finally:
+            self._pool.shutdown(cancel_futures=True)
 
     def add(self, line: Line, due: float) -> None:
         now = self._turn.clock.now()
@@ -135,9 +162,9 @@ class _Writer:
         self._lines.append(line)
         self._bytes += len(line.param)
         if len(self._lines) >= self._size or self._bytes >= _LARGEST:
-            self.close()
+            self._close()
 
-    def close(self) -> None:
+    def _close(self) -> None:
         if self._lines:
             self._write("f", self._number, self._lines)
             self._lines, self._bytes = [], 0
@@ -145,7 +172,9 @@ class _Writer:
     def _write(self, kind: str, due: int, lines: list[Line]) -> None:
         self._made += 1
         chunk = Chunk(kind, due, f"{self._made:07}-{self._number}", len(lines))
-        files.write(os.path.join(self._folder, chunk.name), encode(lines))
+        self._written.append(self._pool.submit(files.write, os.path.join(self._folder, chunk.name), encode(lines)))
+        if len(self._written) > 4 * _AT_ONCE:
+            self._written.popleft().result()
         self._turn.keep()
 
 
