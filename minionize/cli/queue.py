@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("id", nargs="?", metavar="ID", help="a task's id, or the beginning of it")
     listing = verb("list")
     listing.add_argument("--state", choices=STATES, help="only these")
-    listing.add_argument("--limit", type=int, metavar="N", default=20, help="at most (default 20; 0: all)")
+    listing.add_argument("--limit", type=_count, metavar="N", default=20, help="at most (default 20; 0: all)")
     retry = verb("retry")
     retry.add_argument("ids", nargs="*", metavar="ID")
     retry.add_argument("--all", action="store_true", help="all dead tasks")
@@ -85,6 +85,12 @@ def _parser() -> argparse.ArgumentParser:
     verb("clear").add_argument("--yes", action="store_true", help="do it")
     copy.add_arguments(verb("copy", engine=False))
     return parser
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text} is no whole number")
+    return int(text)
 
 
 def _main(namespace: argparse.Namespace) -> int:
@@ -157,6 +163,8 @@ def _show(engine: Engine, namespace: argparse.Namespace) -> int:
         drain = _admin(engine, "control").drained() if "control" in engine.traits.admin else None
         if drain:
             print(f"draining since {_when(drain.at)}, asked by {drain.who}; take it back:  minion-queue resume")
+        for note in engine.notes:
+            print(note)
         return 0
     entry = _admin(engine, "get").get(namespace.id)
     if entry is None:

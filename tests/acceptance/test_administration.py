@@ -204,3 +204,21 @@ def test_standard_input_is_no_queue_to_administer(here):
     done = here.run("minion-queue", "show", MINION_ENGINE="file")
     assert done.code == 2
     assert "FILE_PATH=params.txt" in done.err
+
+
+def test_a_limit_below_zero_is_no_limit(here):
+    """It is refused, like a word."""
+    here.put("1..3")
+    for limit in ("-3", "three"):
+        done = here.run("minion-queue", "list", "--limit", limit)
+        assert (done.code, done.out) == (2, "")
+        assert f"{limit} is no whole number" in done.err
+
+
+def test_who_looks_is_told_what_minions_are_told(here):
+    """Where a spool is, and who else may write there, stands below its books."""
+    here.run("minion-queue", "put", "1..3", MINION_ENGINE="spool")
+    (here.path / "minion-queue.d").chmod(0o775)
+    *_, where, who = here.run("minion-queue", "show").out.splitlines()
+    assert where.startswith("minion-queue.d is on ")
+    assert "by its group" in who

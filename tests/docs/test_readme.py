@@ -16,13 +16,14 @@ from generate import README, generated
 
 TEXT = README.read_text("utf-8")
 BLOCK = re.compile(r"^\.\. code-block:: console\n\n((?:   .*\n|\n)+)", re.MULTILINE)
-#: What differs from run to run: ids, clock times, lengths of time and rates.
+#: What differs from run to run: ids, clock times, lengths of time, rates and bars.
 VARIES = (
     (r"\b[0-9a-f]{16}\b", "TASK"),
     (r"\b[0-9a-f]{12}\b", "MINION"),
     (r"\b\d+:\d\d(:\d\d)?\b", "CLOCK"),
     (r"\b\d+(\.\d+)?(ms|s|m)\b", "TIME"),
     (r"\b\d+\.\d+/s\b", "RATE"),
+    ("\u2588+", "BAR"),  # as wide as the words beside it leave
 )
 FILES = {
     "simulate.sh": '#!/bin/sh\necho "$1 $2"\n',
