@@ -10,10 +10,10 @@ import time
 import pytest
 from execo_maker import ExecoMaker
 from redis_maker import Redis8Maker, RedisMaker, Valkey9Maker
+from servers.file_server import FakeFileServer
 
 from minionize.engines.memory import MemoryEngine, MemoryQueue
 from minionize.engines.spool import SpoolEngine
-from minionize.engines.spool.clock import ServerClock
 from minionize.testing import FakeClock, Maker, identity
 
 
@@ -79,24 +79,6 @@ class SqliteMaker(Maker):
         shutil.rmtree(self.directory)
 
 
-class FakeServer(ServerClock):
-    """A file server whose time moves when it is told to."""
-
-    def __init__(self, clock):
-        super().__init__()
-        self.clock = clock
-
-    def touch(self, path):
-        """Give the file the fake time."""
-        now = self.clock()
-        os.utime(path, (now, now))
-        return now
-
-    def now(self):
-        """Tell the fake time."""
-        return self.clock()
-
-
 class SpoolMaker(Maker):
     """Minions of one process that share a directory."""
 
@@ -110,7 +92,7 @@ class SpoolMaker(Maker):
     def open(self, uid="a", *, max_crashes=5, preemptible=False):
         """Open the directory, making it if it is not there."""
         me = identity(uid, preemptible=preemptible)
-        clock = FakeServer(self.clock)
+        clock = FakeFileServer(self.clock)
         engine = SpoolEngine(self.path, me, lease=self.lease, max_crashes=max_crashes, create=True, clock=clock)
         self.opened.append(engine)
         return engine

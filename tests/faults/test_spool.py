@@ -7,27 +7,14 @@ import os
 import threading
 
 import pytest
+from servers.file_server import FakeFileServer
 
 from minionize import place
 from minionize.engines.spool import SpoolEngine, files, look, putting
-from minionize.engines.spool.clock import ServerClock
 from minionize.errors import EngineError, EngineUnavailable, NoQueue
 from minionize.model import Ack, Bury, Counts, Failure, Nack, NewTask
 from minionize.place.mounts import mounts
 from minionize.testing import FakeClock, identity
-
-
-class Server(ServerClock):
-    """A file server whose clock is set by hand."""
-
-    def __init__(self, clock):
-        super().__init__()
-        self.server = self.now = clock
-
-    def touch(self, path):
-        """Give the file that time."""
-        os.utime(path, (self.server(), self.server()))
-        return self.server()
 
 
 @pytest.fixture
@@ -42,7 +29,7 @@ def spool(tmp_path, clock):
     opened = []
 
     def open_spool(uid="a", **options):
-        options.setdefault("clock", Server(clock))
+        options.setdefault("clock", FakeFileServer(clock))
         opened.append(SpoolEngine(str(tmp_path / "q"), identity(uid), create=True, **options))
         return opened[-1]
 

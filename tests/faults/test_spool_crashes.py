@@ -12,9 +12,9 @@ from collections import Counter
 from functools import partial
 
 import pytest
+from servers.file_server import FakeFileServer
 
 from minionize.engines.spool import SpoolEngine
-from minionize.engines.spool.clock import ServerClock
 from minionize.errors import EngineUnavailable
 from minionize.model import Ack, Bury, Counts, Failure, Nack, NewTask
 from minionize.testing import FakeClock, identity
@@ -26,19 +26,6 @@ TASKS = 12
 
 class Dies(BaseException):
     """The minion is no more."""
-
-
-class Server(ServerClock):
-    """A file server whose clock is set by hand."""
-
-    def __init__(self, clock):
-        super().__init__()
-        self.now = clock
-
-    def touch(self, path):
-        """Give the file that time."""
-        os.utime(path, (self.now(), self.now()))
-        return self.now()
 
 
 class World:
@@ -74,7 +61,7 @@ class World:
 
     def open(self, uid):
         """Open the spool for a minion."""
-        engine = SpoolEngine(self.path, identity(uid), create=True, clock=Server(self.clock), max_crashes=99)
+        engine = SpoolEngine(self.path, identity(uid), create=True, clock=FakeFileServer(self.clock), max_crashes=99)
         self.opened.append(engine)
         return engine
 

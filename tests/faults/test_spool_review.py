@@ -7,34 +7,16 @@ import os
 import stat
 
 import pytest
+from servers.file_server import FakeFileServer
 
 from minionize.engines.spool import SpoolEngine, files, holder, look, putting, recovery
 from minionize.engines.spool.chunk import decode
-from minionize.engines.spool.clock import ServerClock
 from minionize.engines.spool.names import Chunk, parse_chunk
 from minionize.errors import EngineUnavailable, NoQueue
 from minionize.model import Ack, Counts, Nack, NewTask
 from minionize.testing import FakeClock, identity
 
 REAL = {name: getattr(os, name) for name in ("rename", "unlink", "listdir", "rmdir")}
-
-
-class Server(ServerClock):
-    """A file server whose clock is set by hand; this machine's own is wrong by ``off`` seconds until a file was touched."""
-
-    def __init__(self, clock, off=0.0):
-        super().__init__()
-        self.clock, self.off = clock, off
-
-    def touch(self, path):
-        """Give the file the server's time."""
-        os.utime(path, (self.clock(), self.clock()))
-        self.off = 0.0
-        return self.clock()
-
-    def now(self):
-        """Tell the time, as far as it is known here."""
-        return self.clock() + self.off
 
 
 @pytest.fixture
@@ -51,7 +33,7 @@ def spool(tmp_path, clock, monkeypatch):
     monkeypatch.setattr(putting, "_SHARES", 3)
 
     def open_spool(uid="a", *, off=0.0, **options):
-        return SpoolEngine(str(tmp_path / "q"), identity(uid), create=True, clock=Server(clock, off), **options)
+        return SpoolEngine(str(tmp_path / "q"), identity(uid), create=True, clock=FakeFileServer(clock, off), **options)
 
     return open_spool
 
@@ -543,7 +525,7 @@ def test_nothing_is_written_to_a_log_that_was_removed(spool, clock, monkeypatch)
     def touch(path):
         if failing:
             raise OSError(errno.EIO, "no answer", path)
-        return Server.touch(engine._clock, path)
+        return FakeFileServer.touch(engine._clock, path)
 
     monkeypatch.setattr(os, "unlink", unlink)
     monkeypatch.setattr(engine._clock, "touch", touch)

@@ -294,8 +294,10 @@ class SpoolEngine(Polling, SpoolAdmin):
     def _share(self, draft: Draft, *, spare: bool) -> None:
         """Give back what we will not need soon, in parts, where others have nothing to run; ``spare``: our slots are busy."""
         now = time.monotonic()
+        if not self._holder.backlog or now - self._cared < _CARE:
+            return
         backlog = [held for held in self._holder.backlog if held not in draft.out and held not in draft.hand]
-        if not backlog or now - self._cared < _CARE:
+        if not backlog:
             return
         self._cared = now
         hungry = sum(token.hungry for token in look.tokens(self._tree))
