@@ -147,19 +147,28 @@ def work(world, uid="victim"):
     engine.close()
 
 
+def at_each_moment(directory, monkeypatch, try_at):
+    """Try it with trouble at one operation after the other, each in a world of its own, until there was none; says how often."""
+    operations, trouble = 0, True
+    while trouble:
+        path = directory / str(operations)
+        path.mkdir()
+        with monkeypatch.context() as patch:
+            trouble = try_at(World(path, patch), operations)
+        operations += 1
+    return operations
+
+
 def test_a_minion_may_die_at_any_moment(tmp_path, monkeypatch, small_chunks):
     """Wherever a minion dies: no task is lost, none is doubled, and what was acknowledged stays done."""
-    operations, died = 0, True
-    while died:
-        directory = tmp_path / str(operations)
-        directory.mkdir()
-        with monkeypatch.context() as patch:
-            world = World(directory, patch)
-            world.fill()
-            died = world.live(partial(work, world), operations)
-            world.finish()
-        operations += 1
-    assert operations > 40
+
+    def try_at(world, operations):
+        world.fill()
+        died = world.live(partial(work, world), operations)
+        world.finish()
+        return died
+
+    assert at_each_moment(tmp_path, monkeypatch, try_at) > 40
 
 
 def administer(world):
@@ -173,52 +182,46 @@ def administer(world):
 
 def test_who_administers_may_die_at_any_moment(tmp_path, monkeypatch, small_chunks):
     """Wherever a retry or a cancel dies: no task is lost but those that were cancelled, and none is doubled."""
-    operations, died = 0, True
-    while died:
-        directory = tmp_path / str(operations)
-        directory.mkdir()
-        with monkeypatch.context() as patch:
-            world = World(directory, patch)
-            world.fill()
-            victim = world.open("victim")
-            tasks = victim.exchange(limit=5).tasks
-            world.settle(victim, *(Bury(task, FAILURE) for task in tasks))
-            victim.close()
-            world.dead.clear()  # they may come back
-            cancelled = [entry.id for entry in victim.list("pending")][1:6:2]
-            died = world.live(partial(administer, world), operations)
-            world.later()
-            heir = world.open("heir")
-            heir.release()
-            entries = Counter(entry.id for entry in heir.list())
-            everything = {f"{n:016x}" for n in range(TASKS)}
-            assert set(entries) | set(cancelled) == everything
-            assert set(entries.values()) == {1}
-            assert died or set(entries) == everything - set(cancelled)
-            world.close()
-        operations += 1
-    assert operations > 20
+
+    def try_at(world, operations):
+        world.fill()
+        victim = world.open("victim")
+        tasks = victim.exchange(limit=5).tasks
+        world.settle(victim, *(Bury(task, FAILURE) for task in tasks))
+        victim.close()
+        world.dead.clear()  # they may come back
+        cancelled = [entry.id for entry in victim.list("pending")][1:6:2]
+        died = world.live(partial(administer, world), operations)
+        world.later()
+        heir = world.open("heir")
+        heir.release()
+        entries = Counter(entry.id for entry in heir.list())
+        everything = {f"{n:016x}" for n in range(TASKS)}
+        assert set(entries) | set(cancelled) == everything
+        assert set(entries.values()) == {1}
+        assert died or set(entries) == everything - set(cancelled)
+        world.close()
+        return died
+
+    assert at_each_moment(tmp_path, monkeypatch, try_at) > 20
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
 def test_any_operation_may_fail_once(tmp_path, monkeypatch, small_chunks, number):
     """Whichever operation fails: the minion that asks again goes on, and no task is lost or doubled."""
-    operations, failed = 0, True
-    while failed:
-        directory = tmp_path / str(operations)
-        directory.mkdir()
-        with monkeypatch.context() as patch:
-            world = World(directory, patch)
-            world.fill()
-            world.live(partial(work, world, "dead before"), 45)
-            world.later()
-            world.death, world.left = OSError(number, "fails", "somewhere"), operations
-            asking_again(world)
-            failed = world.left is None
-            world.left = None
-            world.finish()
-        operations += 1
-    assert operations > 30
+
+    def try_at(world, operations):
+        world.fill()
+        world.live(partial(work, world, "dead before"), 45)
+        world.later()
+        world.death, world.left = OSError(number, "fails", "somewhere"), operations
+        asking_again(world)
+        failed = world.left is None
+        world.left = None
+        world.finish()
+        return failed
+
+    assert at_each_moment(tmp_path, monkeypatch, try_at) > 30
 
 
 def asking_again(world):
@@ -262,19 +265,16 @@ def test_who_takes_over_may_die_at_any_moment_too(tmp_path, monkeypatch, small_c
 
 def test_a_put_that_dies_adds_all_or_nothing(tmp_path, monkeypatch, small_chunks):
     """A put that dies anywhere has added all or nothing, and the next one adds what is missing."""
-    operations, died = 0, True
-    while died:
-        directory = tmp_path / str(operations)
-        directory.mkdir()
-        with monkeypatch.context() as patch:
-            world = World(directory, patch)
-            died = world.live(world.fill, operations)
-            patch.setattr("minionize.engines.spool.putting._STALE", -1.0)
-            patch.setattr("minionize.engines.spool.putting._LOOK", 0.0)
-            engine = world.open("again")
-            assert engine.counts().pending in (0, TASKS)
-            engine.put(NewTask(f"{n:016x}", str(n)) for n in range(TASKS))
-            engine.close()
-            world.finish()
-        operations += 1
-    assert operations > 10
+
+    def try_at(world, operations):
+        died = world.live(world.fill, operations)
+        monkeypatch.setattr("minionize.engines.spool.putting._STALE", -1.0)
+        monkeypatch.setattr("minionize.engines.spool.putting._LOOK", 0.0)
+        engine = world.open("again")
+        assert engine.counts().pending in (0, TASKS)
+        engine.put(NewTask(f"{n:016x}", str(n)) for n in range(TASKS))
+        engine.close()
+        world.finish()
+        return died
+
+    assert at_each_moment(tmp_path, monkeypatch, try_at) > 10
