@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 import time
 from itertools import islice
 from json import loads
 from typing import TYPE_CHECKING, Any
 
-from minionize.engines.redis.messages import bytes_of, entry_of, has_name, is_name, json_of, text_of
+from minionize.engines.redis.messages import entry_of, has_name, json_of
 from minionize.engines.redis.store import Store
-from minionize.errors import BadParam, EngineError, EngineUnavailable, UsageError
+from minionize.engines.staging import Staged, bytes_of, text_of
+from minionize.errors import EngineUnavailable, UsageError
 from minionize.model import Control, Put
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from typing import IO
 
     from minionize.model import Entry, NewTask, State
 
@@ -26,8 +25,6 @@ LIMIT = 16 * 1024 * 1024
 #: A put travels in batches of so many tasks, or so many bytes.
 _BATCH = 500
 _BATCH_BYTES = 1 << 20
-#: Bytes of a put that are collected in memory; beyond, on disk.
-_IN_MEMORY = 1 << 23
 _PAGE = 500
 #: An answer begins with so few rows, and grows up to so many bytes: a dead letter may have megabytes.
 _FIRST_PAGE = 10
@@ -45,15 +42,13 @@ class RedisAdmin(Store):
         They are collected before the first is sent, so that a source that fails adds nothing. A server that fails in the
         middle leaves what was added: the same put once more adds the rest.
         """
-        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, prefix="minionize-put-") as file:
-            total = _collect(new, file)
-            file.seek(0)
+        with Staged(new, LIMIT, "redis") as staged:
             added, known = 0, dict[str, int]()
-            for words in _batches(file, self._shift):
+            for words in _batches(staged, self._shift):
                 try:
                     count, states, woken = self._call("put", *words)
                 except EngineUnavailable as error:
-                    raise _broke_off(error, added, total) from error
+                    raise staged.broke_off(error, added, "The same put again adds the others only.") from error
                 added += count
                 for state, number in zip(states[::2], states[1::2], strict=True):
                     known[text_of(state)] = known.get(text_of(state), 0) + number
@@ -245,41 +240,14 @@ def _order(entry: bytes) -> tuple[int, int]:
     return int(ms), int(sequence)
 
 
-def _collect(new: Iterable[NewTask], file: IO[bytes]) -> int:
-    """Write the tasks down; raises BadParam where one is too large."""
-    total = 0
-    for task in new:
-        param = bytes_of(task.param)
-        if len(param) > LIMIT:
-            raise BadParam(
-                f"the param of task {task.id} has {len(param)} bytes, and the redis engine takes {LIMIT} at most.\n"
-                f"  Put its content into a file that all machines see, and the file's name into the queue."
-            )
-        id = bytes_of(task.id)
-        if not is_name(id):
-            raise BadParam(
-                f"a task cannot be called {task.id[:100]!r}: its id is empty, too long or has control characters"
-            )
-        head = f"{len(id)} {len(param)} {task.attempt} {task.crashes} {int(task.due * 1000)}\n"
-        try:
-            file.write(head.encode() + id + param)
-        except OSError as error:
-            raise EngineError(
-                f"this put cannot be collected in {tempfile.gettempdir()} before it is sent: {error}. Nothing was added.\n"
-                f"  Name a directory with more room:  TMPDIR=/path/to/it"
-            ) from error
-        total += 1
-    return total
-
-
-def _batches(file: IO[bytes], shift: Any) -> Iterator[list[Any]]:
-    """Read them back, as the words of each call."""
+def _batches(staged: Staged, shift: Any) -> Iterator[list[Any]]:
+    """Make the words of each call."""
     words: list[Any] = [_now(shift)]
     size = 0
-    for head in iter(file.readline, b""):
-        id_size, param_size, attempt, crashes, due = map(int, head.split())
-        words += (file.read(id_size), file.read(param_size), attempt, crashes, due)
-        size += param_size
+    for task in staged:
+        param = bytes_of(task.param)
+        words += (bytes_of(task.id), param, task.attempt, task.crashes, int(task.due * 1000))
+        size += len(param)
         if len(words) > _BATCH * 5 or size > _BATCH_BYTES:
             yield words
             words, size = [_now(shift)], 0
@@ -289,11 +257,3 @@ def _batches(file: IO[bytes], shift: Any) -> Iterator[list[Any]]:
 
 def _now(shift: Any) -> int:
     return int((time.time() + shift()) * 1000)
-
-
-def _broke_off(error: EngineUnavailable, added: int, total: int) -> EngineUnavailable:
-    """Say how far a put came."""
-    if not added:
-        return EngineUnavailable(f"{error}\n  none of {total} params was added")
-    rest = f"{added} of {total} params were added, if not a few more"
-    return EngineUnavailable(f"{error}\n  {rest}. The same put again adds the others only.")

@@ -6,10 +6,12 @@ import time
 from json import dumps
 from typing import TYPE_CHECKING, Any
 
+from minionize.engines.decoding import decoder
 from minionize.engines.redis.admin import LIMIT, RedisAdmin
 from minionize.engines.redis.connect import read_url
-from minionize.engines.redis.messages import bytes_of, decoder, record_of, task_of, text_of
+from minionize.engines.redis.messages import record_of, task_of
 from minionize.engines.redis.waiting import SLICE
+from minionize.engines.staging import bytes_of, text_of
 from minionize.errors import EngineError, EngineUnavailable
 from minionize.model import Ack, Bury, Delivery, Gone, Traits
 from minionize.policy import uniform
@@ -71,7 +73,7 @@ class RedisEngine(RedisAdmin):
 
         ``lease`` is in seconds; ``shift`` tells the seconds that are added to the server's time (for tests).
         """
-        address, decode = read_url(url), decoder(decoder_name)
+        address, decode = read_url(url), decoder(decoder_name, "REDIS_DECODER")
         super().__init__(
             address,
             me,

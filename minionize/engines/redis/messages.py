@@ -6,22 +6,19 @@ read by the decoder that REDIS_DECODER names, its id is its entry's.
 
 from __future__ import annotations
 
-import sys
-from importlib import import_module
 from json import dumps, loads
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from minionize.errors import BadParam, UsageError
+from minionize.engines.decoding import read
+from minionize.engines.staging import bytes_of, is_name, text_of
 from minionize.model import Entry, Failure, Task
 from minionize.params import jsontext
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
+    from minionize.engines.decoding import Decoder
     from minionize.model import State
-
-    #: Reads what somebody published as JSON text; raises whatever it likes where it cannot.
-    Decoder = Callable[[str], str]
 
 #: Bytes of a param up to which it is kept with the record of its done task.
 KEPT = 1024
@@ -35,53 +32,14 @@ class Handle(NamedTuple):
     ours: bool
 
 
-def text_of(raw: bytes) -> str:
-    """Read what we wrote."""
-    return raw.decode("utf-8", "surrogatepass")
-
-
-def bytes_of(text: str) -> bytes:
-    """Write it; a param may hold half of a surrogate pair, which is no UTF-8."""
-    return text.encode("utf-8", "surrogatepass")
-
-
 def json_of(content: dict[str, Any]) -> bytes:
     """Write what the scripts read as well: their reader knows no half of a surrogate pair that is escaped."""
     return bytes_of(dumps(content, ensure_ascii=False))
 
 
-def is_name(id: bytes) -> bool:
-    """Whether a task may be called so; what anybody may have written is not. ``name_of`` in ``books.lua`` says the same."""
-    return 0 < len(id) <= 1024 and min(id) >= 32 and 127 not in id
-
-
 def has_name(fields: Sequence[bytes]) -> bool:
     """Whether a message says itself what its task is called."""
     return len(fields) >= 4 and fields[0] == _MARK and fields[2] == b"id" and is_name(fields[3])
-
-
-def decoder(name: str) -> Decoder:
-    """Find what REDIS_DECODER names: ``identity``, ``json`` or ``module:function``; raises UsageError.
-
-    The function is given the text of the field ``param`` and returns any JSON value. The module may be in the current
-    directory.
-    """
-    if name == "identity":
-        return jsontext.encode
-    if name == "json":
-        return jsontext.parse
-    module, _, attribute = name.partition(":")
-    sys.path.insert(0, "")
-    try:
-        function = getattr(import_module(module), attribute)
-    except Exception as error:
-        why = f"{type(error).__name__}: {error}"
-        raise UsageError(f"REDIS_DECODER={name} cannot be loaded: {why}\n  It is MODULE:FUNCTION") from error
-    finally:
-        sys.path.remove("")
-    if not callable(function):
-        raise UsageError(f"REDIS_DECODER={name} is no function")
-    return lambda text: jsontext.encode(function(text))
 
 
 def task_of(row: Sequence[Any], decode: Decoder) -> Task:
@@ -131,16 +89,8 @@ def _foreign(entry: str, fields: Sequence[bytes], decode: Decoder) -> tuple[str,
     if b"param" not in found:
         names = ", ".join(_readable(name) for name in found)
         return _shown(found), f"the message {entry} has no field param, only: {names}"
-    raw = found[b"param"]
-    try:
-        return decode(raw.decode("utf-8")), ""
-    except UnicodeDecodeError as error:
-        why = f"it is no UTF-8 ({error.reason} at byte {error.start})"
-    except BadParam as error:
-        why = str(error).partition("\n")[0]
-    except Exception as error:  # noqa: BLE001 - a decoder of somebody else's may raise anything
-        why = f"{type(error).__name__}: {error}"
-    return jsontext.encode(_readable(raw)), f"the message {entry} cannot be decoded: {why}"
+    param, why = read(found[b"param"], decode)
+    return param, why and f"the message {entry} cannot be decoded: {why}"
 
 
 def _shown(found: dict[bytes, bytes]) -> str:

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any
 from minionize import processes
 from minionize.engines.redis import server
 from minionize.engines.redis.connect import ForbiddenError, NoGroupError, Wire
-from minionize.engines.redis.messages import bytes_of, json_of, text_of
+from minionize.engines.redis.messages import json_of
 from minionize.engines.redis.waiting import Waiter, unblock
+from minionize.engines.staging import bytes_of, text_of
 from minionize.errors import EngineError, EngineUnavailable, NoQueue
 from minionize.model import Counts, Identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from minionize.engines.decoding import Decoder
     from minionize.engines.redis.connect import Address
-    from minionize.engines.redis.messages import Decoder
     from minionize.model import Task
 
 #: The format of what we write, in the book of the queue.
