@@ -177,6 +177,7 @@ class Traits(NamedTuple):
     ``deliveries``: where they are counted, and so whether crashes are. ``dedup``: a put of a known id adds nothing.
     ``finite``: it can tell that nothing is left. ``order``: fresh tasks are handed out as they were put, behind those that
     were given back. ``admin``: the verbs of :class:`minionize.engines.base.Admin` it has.
+    ``listed``: the states whose tasks it can list and find.
     ``param_limit``: the largest param, in bytes of JSON text (None: memory and disk decide).
     """
 
@@ -190,4 +191,5 @@ class Traits(NamedTuple):
     finite: bool
     order: bool = False
     admin: frozenset[str] = frozenset()
+    listed: frozenset[State] = frozenset(STATES)
     param_limit: int | None = None

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from minionize.engines.base import Admin, Engine
     from minionize.model import Delivery, Entry, Put, State, Task
 
-#: Seconds without a task before the source is believed to have none: approximate books may be a moment behind.
-LAST_WAIT = 0.5
+#: Seconds without a task before the source is believed to have none: approximate books may be a moment behind, and where
+#: the source cannot tell, an empty answer proves little.
+LAST_WAIT, LONG_WAIT = 0.5, 5.0
 #: Most tasks of one trip, where they are small: some engines look through all they have to take a few off.
 MOST = 4096
 #: Bytes of params from which on a trip is large enough.
@@ -75,7 +76,8 @@ class Mover:
         return "stopped"
 
     def _claim(self) -> Delivery:
-        delivery = self._source.exchange(limit=self._limit, wait=LAST_WAIT)
+        wait = LAST_WAIT if self._source.traits.finite else LONG_WAIT
+        delivery = self._source.exchange(limit=self._limit, wait=wait)
         large = sum(len(task.param) for task in delivery.tasks) > LARGE
         self._limit = BATCH if large else min(MOST, self._limit * 2)
         return delivery
@@ -114,7 +116,7 @@ class Mover:
 
     def _move_listed(self, state: State) -> None:
         """Move the tasks of a state that no minion is given now, where the source can list them and take them off."""
-        if not self._verbs >= {"list", "remove"}:
+        if not self._verbs >= {"list", "remove"} or state not in self._source.traits.listed:
             return
         for batch in _batches(self._admin.list(state)):
             if self._stop():

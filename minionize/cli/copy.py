@@ -28,7 +28,11 @@ ADDRESSES: dict[str, Setting[Any]] = {
     "file": table.FILE_PATH,
     "execo": table.EXECO_DIRECTORY,
     "redis": table.REDIS_URL,
+    "google": table.GOOGLE_TOPIC,
+    "pulsar": table.PULSAR_TOPIC,
 }
+#: Those whose server is a URL that begins with the engine's name.
+SERVERS: dict[str, Setting[Any]] = {"redis": table.REDIS_URL, "pulsar": table.PULSAR_CONNECTION}
 #: Refused tasks that are named; the others are counted.
 SHOWN = 10
 
@@ -80,7 +84,7 @@ def _side(settings: Settings, text: str, flag: str) -> Settings:
     if row is None:
         raise UsageError(f"{flag}: the engine {name} has no setting that could be an address.\n  {flag} {name}")
     if row.kind is not PATH and address.startswith("//"):
-        address = text  # a URL, whose scheme is the engine's name
+        row, address = SERVERS.get(name, row), text
     return settings.with_(**{"MINION_ENGINE": name, row.name: address})
 
 
@@ -155,8 +159,10 @@ def _summary(mover: Mover, giver: Engine) -> str:
     }
     left = [f"{count} {words[state]}" for state, count in counts._asdict().items() if count]
     text = _moved(mover)
-    if mover.moved and "remove" not in giver.traits.admin:
+    if mover.moved and giver.traits.dedup and "remove" not in giver.traits.admin:
         text += " (and done there: that engine forgets no task)"
+    if not giver.traits.finite:
+        text += " (whether that was all, the source cannot tell; what it delays comes later: run it again)"
     if mover.taken:
         text += f", {len(mover.taken)} were taken by others meanwhile and are in both"
     return f"{text}; {', '.join(left)} stay" if left else text

@@ -54,7 +54,7 @@ def _pending(settings: Settings) -> Iterator[Entry | NewTask]:
         yield from read_file(path, settings[table.FILE_DECODER])
         return
     try:
-        if "list" not in engine.traits.admin:
+        if "list" not in engine.traits.admin or "pending" not in engine.traits.listed:
             raise UsageError(f"the queue ({engine.where}) cannot list its params without taking them.")
         yield from cast("Admin", engine).list("pending")
     finally:

@@ -140,6 +140,8 @@ def _put(namespace: argparse.Namespace, settings: Settings) -> int:
         put = engine.put(number(texts, again=namespace.again))
     finally:
         engine.close()
+    for note in engine.notes:
+        print(note, file=sys.stderr)
     print(_describe(put, engine.where))
     return 0
 
@@ -207,6 +209,11 @@ def _list(engine: Engine, namespace: argparse.Namespace) -> int:
     from minionize.status.safe import safe
 
     admin = _admin(engine, "list")
+    if namespace.state and namespace.state not in engine.traits.listed:
+        others = " or ".join(state for state in STATES if state in engine.traits.listed)
+        raise UsageError(
+            f"the engine of {engine.where} can list {others} tasks only.\n  minion-queue list --state {others}"
+        )
     limit = namespace.limit or None
     entries = admin.list(cast("State | None", namespace.state), None if limit is None else limit + 1)
     for shown, entry in enumerate(entries):
@@ -261,13 +268,13 @@ def _resume(engine: Engine, namespace: argparse.Namespace) -> int:
 
 
 def _clear(engine: Engine, namespace: argparse.Namespace) -> int:
-    admin = _admin(engine, "remove")
+    admin = _admin(engine, "clear" if "clear" in engine.traits.admin else "remove")
     if not namespace.yes:
-        total = sum(value or 0 for value in engine.counts())
-        raise UsageError(
-            f"this takes {_tasks(total)} off the books of {engine.where}, for good.\n  minion-queue clear --yes"
-        )
-    print(f"{_tasks(admin.remove(None))} removed")
+        counts = [count for count in engine.counts() if count is not None]
+        tasks = _tasks(sum(counts)) if counts else "all tasks"
+        raise UsageError(f"this takes {tasks} off the books of {engine.where}, for good.\n  minion-queue clear --yes")
+    count = admin.clear() if "clear" in engine.traits.admin else admin.remove(None)
+    print("all tasks removed" if count is None else f"{_tasks(count)} removed")
     return 0
 
 

@@ -97,6 +97,10 @@ class Admin(Protocol):
         """Take tasks (None: all) off the books; a minion that runs one learns so at its next renewal."""
         ...
 
+    def clear(self) -> int | None:
+        """Drop everything, where single tasks cannot be removed; says how many tasks, None where that cannot be known."""
+        ...
+
     def control(self, drain: Control | None) -> None:
         """Ask all minions of this queue to leave, or (None) take that back."""
         ...

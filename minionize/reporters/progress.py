@@ -83,6 +83,8 @@ class Progress:
         words = _WORDS[reason]
         if reason == "settled" and not tally.started and counts is not None:
             words = f"nothing to do: {_books(counts)}"
+        elif reason == "idle" and (counts is None or counts.pending is None):
+            words = "nothing came for a while, and this queue cannot tell whether anything is left"
         elif reason == "idle" and counts is not None:
             words += f": {counts.leased or 0} held by others, {counts.delayed or 0} delayed"
         lines = [str(error)] if error is not None else []

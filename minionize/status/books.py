@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from minionize.model import STATES
+
 if TYPE_CHECKING:
     from minionize.engines.base import Admin, Engine
     from minionize.model import Control, Counts, Entry, State
@@ -32,7 +34,9 @@ def ask(engine: Engine) -> Books:
     admin = cast("Admin", engine)
 
     def listed(state: State, count: int | None) -> tuple[Entry, ...] | None:
-        if "list" not in traits.admin or (count or 0) > LISTED:
+        # A broker lists its dead letters by taking them: that is for people who ask, not for a screen every two seconds.
+        looks_only = "list" in traits.admin and traits.listed.issuperset(STATES)
+        if not looks_only or (count or 0) > LISTED:
             return None
         return () if count == 0 else tuple(admin.list(state, LISTED))
 

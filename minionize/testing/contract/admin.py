@@ -31,7 +31,7 @@ from minionize.testing.contract.checks import (
     task_id,
     timed,
 )
-from minionize.testing.contract.clause import COUNTS, DELAY, FENCING, FINITE, Theme, verbs
+from minionize.testing.contract.clause import COUNTS, DELAY, FENCING, FINITE, LOOKS, Theme, verbs
 from minionize.testing.contract.leases import TIMED
 from minionize.testing.contract.settling import FAILURE, entry_of
 
@@ -53,7 +53,7 @@ def listed(engine: Engine, state: State | None = None, limit: int | None = None)
 # ---------------------------------------------------------------------- looking
 
 
-@theme.clause(verbs("list"), DELAY)
+@theme.clause(verbs("list"), LOOKS, DELAY)
 def tasks_are_listed_by_state(maker: Maker) -> None:
     """Tasks are listed by state, with who holds them, since when, until when, and why they failed."""
     engine = maker.open("a")
@@ -74,7 +74,7 @@ def tasks_are_listed_by_state(maker: Maker) -> None:
     same(next(admin(engine).list("dead")).failure, FAILURE, "the failure of the dead letter")
 
 
-@theme.clause(verbs("list"))
+@theme.clause(verbs("list"), LOOKS)
 def a_listing_is_oldest_first_and_can_be_cut(maker: Maker) -> None:
     """All tasks are listed, oldest first, or as many as were asked for."""
     engine = maker.open()
@@ -87,7 +87,7 @@ def a_listing_is_oldest_first_and_can_be_cut(maker: Maker) -> None:
     same(listed(engine, "dead"), [], "dead letters")
 
 
-@theme.clause(verbs("list"))
+@theme.clause(verbs("list"), LOOKS)
 def a_listing_bears_changes(maker: Maker) -> None:
     """A listing that is read slowly goes on while minions take and settle tasks."""
     engine, other = maker.open("a"), maker.open("b")
@@ -99,7 +99,7 @@ def a_listing_bears_changes(maker: Maker) -> None:
     holds(len(list(entries)) >= 9, "tasks were left out of a listing because others changed meanwhile")
 
 
-@theme.clause(verbs("get"))
+@theme.clause(verbs("get"), LOOKS)
 def a_task_is_found_by_the_beginning_of_its_id(maker: Maker) -> None:
     """A task is found by its id or by a beginning that only one has; one that several have is an error."""
     engine = maker.open()
@@ -113,6 +113,23 @@ def a_task_is_found_by_the_beginning_of_its_id(maker: Maker) -> None:
     same(find("00"), None, "the task whose id begins with 00")
     same(find(ids[2] + "0"), None, "a task with a longer id")
     raises(UsageError, lambda: find("ab"), "get of a beginning that two ids have")
+
+
+@theme.clause(verbs("list", "get"))
+def dead_letters_are_listed(maker: Maker) -> None:
+    """Dead letters are listed with what is known of them, and found by the beginning of their id; looking takes nothing away."""
+    engine = maker.open("a")
+    dead = [NewTask("ab00000000000001", '"x"', attempt=2), NewTask("ab00000000000002", '"y"'), NewTask("cd", '"z"')]
+    engine.put(dead)
+    settle(engine, *(Bury(task, FAILURE) for task in take(maker, engine, 3)))
+    other = maker.open("b")
+    same(sorted(listed(other, "dead")), ["x", "y", "z"], "dead letters")
+    same(len(listed(other, "dead", 2)), 2, "dead letters listed of three, when two are asked for")
+    entry = entry_of(engine, "ab00000000000001")
+    same((entry.param, entry.state, entry.attempt, entry.failure), ('"x"', "dead", 2, FAILURE), "a dead letter")
+    same(entry_of(engine, "c").id, "cd", "the dead letter whose id begins with c")
+    same(admin(engine).get("00"), None, "a dead letter that is not there")
+    raises(UsageError, lambda: admin(engine).get("ab"), "get of a beginning that two ids have")
 
 
 # ---------------------------------------------------------------------- retry
@@ -262,6 +279,20 @@ def what_is_put_again_is_another_task(maker: Maker) -> None:
     other = take_one(maker, holder)
     same({again.id, other.id}, {x.id, y.id}, "tasks handed out again")
     same(engine.renew([again]), [], "what the new holder lost")
+
+
+@theme.clause(verbs("clear"))
+def all_can_be_cleared(maker: Maker) -> None:
+    """A queue can be cleared: what is pending, delayed or dead is gone; what is put after that is not."""
+    engine, other = maker.open("a"), maker.open("b")
+    fill(engine, "x", "y", "dead")
+    dead, delayed = take(maker, engine, 2)
+    settle(engine, Bury(dead, FAILURE), Nack(delayed, delay=maker.lease))
+    admin(engine).clear()
+    gets_nothing(maker, other, "all was cleared")
+    same(admin(engine).retry(), 0, "dead letters put back after all was cleared")
+    fill(engine, "new")
+    same(take_one(maker, other).param, '"new"', "the task put after all was cleared")
 
 
 # ---------------------------------------------------------------------- drain

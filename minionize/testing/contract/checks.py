@@ -107,8 +107,21 @@ def cancelled(*tasks: Task) -> list[tuple[str, str]]:
     return sorted((task.id, "cancelled") for task in tasks)
 
 
+def same_task(maker: Maker, found: Task, before: Task, *, attempt: int, what: str) -> None:
+    """Require that a task came back: at this attempt, one delivery later where those are counted."""
+    delivery = before.delivery + 1 if maker.traits.deliveries != "none" else found.delivery
+    same(found._replace(handle=None), before._replace(attempt=attempt, delivery=delivery, handle=None), what)
+
+
+def settled_for_good(maker: Maker) -> None:
+    """Wait until what was settled would outlive its minion."""
+    if maker.settling:
+        time.sleep(maker.settling)
+
+
 def vanish(maker: Maker, engine: Engine) -> None:
     """Let a minion vanish, and what it held come back by itself."""
+    settled_for_good(maker)
     maker.kill(engine)
     if maker.traits.lease == "timed":
         maker.advance(maker.lease * 1.2)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from minionize.model import STATES
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -78,6 +80,7 @@ CRASHES = Need(
     "crashes are counted only where deliveries are durable and lease is not none",
     lambda traits: traits.deliveries == "durable" and LEASE.met(traits),
 )
+LOOKS = Need("not every state is listed", lambda traits: traits.listed.issuperset(STATES))
 DEDUP = Need("dedup is False", lambda traits: traits.dedup)
 FINITE = Need("finite is False", lambda traits: traits.finite)
 LIMITED = Need("param_limit is None", lambda traits: traits.param_limit is not None)

@@ -17,6 +17,7 @@ from minionize.testing.contract.checks import (
     raises,
     same,
     settle,
+    settled_for_good,
     take,
     take_one,
     vanish,
@@ -32,6 +33,7 @@ theme = Theme()
 
 def restart(maker: Maker) -> None:
     """Restart the server, where there is one."""
+    settled_for_good(maker)
     if not maker.restart():
         raise DoesNotApply("the maker cannot restart the queue")
 

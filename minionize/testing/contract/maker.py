@@ -29,6 +29,8 @@ class Maker(Protocol):
     pause: float = 0.0
     #: Seconds to wait for something that has to come: only spent where a clause is broken, or the engine is slow.
     patience: float = 5.0
+    #: Seconds until what was settled outlives its minion, where acks are on their way for a moment.
+    settling: float = 0.0
 
     def open(self, uid: str = "a", *, max_crashes: int = 5, preemptible: bool = False) -> Engine:
         """Open the queue for one more minion; the first call makes it. ``uid`` is of a minion that was not there before.

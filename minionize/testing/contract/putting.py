@@ -18,7 +18,7 @@ from minionize.testing.contract.checks import (
     take_one,
     task_id,
 )
-from minionize.testing.contract.clause import DEDUP, DELAY, DELIVERIES, Theme
+from minionize.testing.contract.clause import DEDUP, DELAY, Theme
 from minionize.testing.contract.settling import FAILURE
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def a_put_is_all_or_nothing(maker: Maker) -> None:
     gets_nothing(maker, other, "the first put broke off and both tasks of the second are held")
 
 
-@theme.clause(DELIVERIES)
+@theme.clause()
 def a_past_is_kept(maker: Maker) -> None:
     """A task that comes from another queue keeps its attempt and its crashes."""
     engine = maker.open()
