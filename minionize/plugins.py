@@ -22,6 +22,8 @@ BUILT_IN: dict[Kind, dict[str, str]] = {
         "spool": "minionize.engines.spool:SpoolEngine",
         "execo": "minionize.engines.execo:ExecoEngine",
         "redis": "minionize.engines.redis:RedisEngine",
+        "google": "minionize.engines.google:GoogleEngine",
+        "pulsar": "minionize.engines.pulsar:PulsarEngine",
     },
     "reporter": {
         "json": "minionize.reporters.json:JsonReporter",
@@ -53,6 +55,11 @@ CLIENTS: dict[str, Client] = {
     "redis": Client("redis", "redis"),
     "execo_engine": Client("execo", "execo"),
     "execo": Client("execo", "execo"),
+    "google": Client("google-cloud-pubsub", "google"),
+    "grpc": Client("google-cloud-pubsub", "google"),
+    "pulsar": Client("pulsar-client", "pulsar"),
+    "textual": Client("textual", "top"),
+    "textual_serve": Client("textual-serve", "top"),
 }
 
 

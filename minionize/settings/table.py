@@ -26,7 +26,7 @@ ENGINE = Setting(
     "MINION_ENGINE",
     NAME,
     None,
-    "Queue to pull params from: sqlite, spool, file, execo, redis, or an installed plug-in."
+    "Queue to pull params from: sqlite, spool, file, execo, redis, google, pulsar, or an installed plug-in."
     " Unset: the queue that is already here",
     flags=("--engine",),
     group="queue",
@@ -70,6 +70,82 @@ REDIS_DECODER = Setting(
     "How messages that others published are read: identity (a string), json, or module:function",
     group="queue",
 )
+GOOGLE_PROJECT = Setting("GOOGLE_PROJECT_ID", NAME, None, "The google engine's project on Google Cloud", group="queue")
+GOOGLE_TOPIC = Setting(
+    "GOOGLE_TOPIC_ID",
+    NAME,
+    "minions",
+    "The Pub/Sub topic that params are published to; dead letters go to the one with -dead behind its name",
+    group="queue",
+)
+GOOGLE_SUBSCRIPTION = Setting(
+    "GOOGLE_SUBSCRIPTION",
+    NAME,
+    None,
+    "The subscription to that topic that all minions share. Unset: one that is called like the topic",
+    group="queue",
+)
+GOOGLE_CREDENTIALS = Setting(
+    "GOOGLE_APPLICATION_CREDENTIALS",
+    PATH,
+    None,
+    "The key file of a service account. Unset: what the machine or gcloud provides",
+    group="queue",
+)
+GOOGLE_DECODER = Setting(
+    "GOOGLE_DECODER",
+    DECODER,
+    "identity",
+    "How messages that others published are read: identity (a string), json, or module:function",
+    group="queue",
+)
+GOOGLE_EMULATOR = Setting(
+    "PUBSUB_EMULATOR_HOST", TEXT, None, "host:port of a Pub/Sub emulator, instead of Google's service", group="queue"
+)
+PULSAR_CONNECTION = Setting(
+    "PULSAR_CONNECTION",
+    TEXT,
+    "pulsar://localhost:6650",
+    "The pulsar engine's brokers; pulsar+ssl:// for TLS",
+    group="queue",
+)
+PULSAR_TOPIC = Setting(
+    "PULSAR_TOPIC",
+    NAME,
+    "minions",
+    "The topic that holds the params: a name, or persistent://tenant/namespace/name",
+    group="queue",
+)
+PULSAR_SUBSCRIPTION = Setting(
+    "PULSAR_SUBSCRIPTION", NAME, "minions", "The subscription to that topic that all minions share", group="queue"
+)
+PULSAR_DECODER = Setting(
+    "PULSAR_DECODER",
+    DECODER,
+    "identity",
+    "How messages that others published are read: identity (a string), json, or module:function",
+    group="queue",
+)
+PULSAR_ADMIN = Setting(
+    "PULSAR_ADMIN",
+    TEXT,
+    None,
+    "The address of the brokers' admin API, as in http://localhost:8080. With it tasks are counted",
+    group="queue",
+)
+PULSAR_TOKEN = Setting(
+    "PULSAR_TOKEN",
+    TEXT,
+    None,
+    "A token that the brokers know us by, or file:///path of one",
+    group="queue",
+    secret=True,
+)
+PULSAR_TLS_CA = Setting(
+    "PULSAR_TLS_CA", PATH, None, "The certificates of the authorities that signed the brokers'", group="queue"
+)
+PULSAR_TLS_CERT = Setting("PULSAR_TLS_CERT", PATH, None, "The certificate that the brokers know us by", group="queue")
+PULSAR_TLS_KEY = Setting("PULSAR_TLS_KEY", PATH, None, "The private key to it", group="queue")
 
 SLOTS_ = Setting(
     "MINION_SLOTS", SLOTS, "1", "Tasks to run at once; auto: the CPUs this process may use", flags=("-j", "--slots")

@@ -1,0 +1,222 @@
+"""Google's Pub/Sub emulator on a loopback port of its own: what ``pubsub_up.sh`` does, for tests.
+
+``shared()`` is one emulator for a whole test run, whose processes share it: each test takes names of its own.
+``PubsubServer()`` is one that a test may break; it is to be stopped.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import fcntl
+import functools
+import itertools
+import os
+import random
+import shutil
+import socket
+import subprocess
+import tempfile
+
+from servers import need
+
+STARTER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pubsub_up.sh")
+PROJECT = "minionize-test"
+#: Seconds for the slowest verb, on a busy machine.
+PATIENCE = 100.0
+
+_numbers = itertools.count()
+
+
+class PubsubServer:
+    """An emulator, with all that it holds until it is stopped or restarted: it keeps everything in memory."""
+
+    def __init__(self, directory=None, port=None):
+        require()
+        self.directory = directory or tempfile.mkdtemp(prefix="minionize-pubsub-")
+        self.port = port or _free_port()
+        try:
+            self._run("up")
+        except BaseException:
+            self.stop()
+            raise
+        self.host = f"127.0.0.1:{self.port}"
+
+    def restart(self):
+        """Stop it and start it again: it is empty then."""
+        self._run("restart")
+
+    def kill9(self):
+        """Kill it, and leave it dead."""
+        self._run("kill9")
+
+    def freeze(self):
+        """Stop its process, which keeps its connections."""
+        self._run("freeze")
+
+    def thaw(self):
+        """Let its process go on."""
+        self._run("thaw")
+
+    def stop(self):
+        """End it and delete what it left."""
+        self._run("down")
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def environment(self, topic, subscription=None):
+        """Name a queue on it to a command."""
+        return {
+            "MINION_ENGINE": "google",
+            "PUBSUB_EMULATOR_HOST": self.host,
+            "GOOGLE_PROJECT_ID": PROJECT,
+            "GOOGLE_TOPIC_ID": topic,
+            "GOOGLE_SUBSCRIPTION": subscription or topic,
+        }
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.stop()
+
+    @contextlib.contextmanager
+    def clients(self):
+        """Connect as anybody would: a publisher and a subscriber."""
+        import grpc
+        from google.pubsub_v1 import PublisherClient, SubscriberClient
+        from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
+        from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
+
+        with grpc.insecure_channel(self.host, options=[("grpc.enable_http_proxy", 0)]) as channel:
+            yield (
+                PublisherClient(transport=PublisherGrpcTransport(channel=channel)),
+                SubscriberClient(transport=SubscriberGrpcTransport(channel=channel)),
+            )
+
+    def address(self, name):
+        """Name a queue on it to an engine."""
+        from minionize.engines.google.address import Address
+
+        return Address(PROJECT, name, name, self.host)
+
+    def delete(self, address):
+        """Delete the topics and subscriptions of a queue, where they are."""
+        from google.api_core.exceptions import NotFound
+
+        with self.clients() as (publisher, subscriber):
+            for subscription in (address.subscription, address.dead_subscription):
+                with contextlib.suppress(NotFound):
+                    subscriber.delete_subscription(subscription=subscription)
+            for topic in (address.topic, address.dead_topic):
+                with contextlib.suppress(NotFound):
+                    publisher.delete_topic(topic=topic)
+
+    def _run(self, verb):
+        done = subprocess.run(
+            ["bash", STARTER, verb, self.directory],
+            env={**os.environ, "PUBSUB_PORT": str(self.port)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert done.returncode == 0, f"pubsub_up.sh {verb} failed:\n{done.stderr}"
+
+
+@functools.cache
+def _lacking():
+    """Say what this machine lacks; empty where it has all."""
+    try:
+        import google.pubsub_v1  # noqa: F401
+    except ImportError:
+        return "the package google-cloud-pubsub is not installed: pip install google-cloud-pubsub"
+    done = subprocess.run(
+        ["bash", STARTER, "jar"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    return done.stderr.strip() if done.returncode else ""
+
+
+def require():
+    """Skip the test (in CI: fail it) where there is no emulator, or no client."""
+    why = _lacking()
+    if why:
+        need.lacking(why)
+
+
+@functools.cache
+def shared():
+    """Start the emulator that this test run shares, or join it; it ends with the last process that uses it."""
+    require()
+    session = os.environ.get("PYTEST_XDIST_TESTRUNUID", f"{os.getpid():x}")[:8]
+    directory = os.path.join(tempfile.gettempdir(), f"minionize-pubsub-{session}")
+    atexit.register(_leave, directory)
+    with _alone(directory):
+        users = os.path.join(directory, "users")
+        os.makedirs(users, exist_ok=True)
+        with open(os.path.join(users, str(os.getpid())), "w", encoding="utf-8"):
+            pass
+        return PubsubServer(directory, _port_of(directory))
+
+
+def name():
+    """Make a name that no other test uses."""
+    return f"queue-{os.getpid()}-{next(_numbers)}"
+
+
+def _leave(directory):
+    with _alone(directory):
+        users = os.path.join(directory, "users")
+        for pid in os.listdir(users):
+            if int(pid) == os.getpid() or not os.path.exists(f"/proc/{pid}"):
+                os.unlink(os.path.join(users, pid))
+        if not os.listdir(users):
+            PubsubServer.stop(shared())
+
+
+def _port_of(directory):
+    """Choose the port, or learn which one another process chose."""
+    path = os.path.join(directory, "port")
+    try:
+        with open(path, encoding="utf-8") as file:
+            return int(file.read())
+    except FileNotFoundError:
+        port = _free_port()
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(str(port))
+        return port
+
+
+@contextlib.contextmanager
+def _alone(directory):
+    """Keep the other processes of this run out; the lock goes with the directory."""
+    path = f"{directory}.lock"
+    while True:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if os.path.exists(path) and os.path.samestat(os.stat(path), os.fstat(lock)):
+            break
+        os.close(lock)  # the one before us has taken it away
+    try:
+        yield
+    finally:
+        if not os.path.exists(directory):
+            os.unlink(path)
+        os.close(lock)
+
+
+def _free_port():
+    """Find a port that nobody listens at."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as tried:
+            try:
+                tried.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
