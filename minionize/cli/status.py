@@ -8,19 +8,20 @@ import time
 from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING
 
-from minionize.cli.common import Parser, add_settings, flags_of, parser, run
-from minionize.errors import EngineUnavailable, NoQueue, UsageError
+from minionize.cli.common import INTERRUPTED, Parser, add_completion, add_settings, flags_of, parser, run
+from minionize.cli.status_views import CSV, check, is_list, lines, write_csv
+from minionize.cli.status_watch import INTERVAL, SHORTEST, Look, wait, watch
+from minionize.errors import UsageError
 from minionize.settings import load, table
+from minionize.settings.setting import duration
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
     from typing import TextIO
 
+    from minionize.cli.status_look import Looker
     from minionize.settings import Settings
-    from minionize.status.books import Books
     from minionize.status.model import Status
-    from minionize.status.read import EventFiles
     from minionize.status.style import Style
 
 PROG = "minion-status"
@@ -33,9 +34,15 @@ _EPILOG = f"""\
 exit codes: 0 a report was printed, 2 usage, {NO_DATA} neither queue nor events, 69 the queue does not answer;
 with --exit-code: 0 finished with no failure, 1 finished with failures, 3 running, 4 stalled (no minion is alive)
 
+EXPR is NAME OP VALUE with = != < <= > >= or ~= (a regular expression); ! before it: not. NAME is a column, as --csv
+writes them, or since, until (1h ago, or a time). A word alone is looked for everywhere. All must hold:
+  outcome=failed node=paravance-7 error~=MemoryError param.alpha>0.5 took>5m since=1h
+
 examples:
   {PROG}                    the screen
   {PROG} --failures 1       the largest group of failures: its params, the newest stderr
+  {PROG} --csv tasks --where 'result.loss<1'
+  {PROG} --wait && ./plot   go on when the run is finished, and nothing failed
   {PROG} --json | jq .eta   for programs"""
 
 
@@ -53,21 +60,28 @@ def _parser() -> Parser:
         metavar="REPORT_DIR",
         help="event files (REPORTER_JSON_DIRECTORY, default: minion-report)",
     )
-    what = made.add_mutually_exclusive_group()
-    what.add_argument("--json", action="store_true", help="print one JSON object, schema 1")
-    what.add_argument(
-        "--failures",
-        nargs="?",
-        const=0,
-        type=_number,
-        metavar="N",
-        help="groups of failures; with N: the params of that group, and the stderr of the newest",
+    _add_views(made.add_mutually_exclusive_group())
+    made.add_argument(
+        "--where", action="append", default=[], metavar="EXPR", help="rows of a list or of CSV that fit (repeat: and)"
     )
-    what.add_argument("--in-flight", action="store_true", help="what runs now, oldest first")
-    what.add_argument("--minions", action="store_true", help="the minions: alive, lost, ended")
-    what.add_argument("--nodes", action="store_true", help="the hosts, those that fail most first")
-    made.add_argument("--limit", type=_number, default=20, metavar="N", help="rows of a list (20; 0: all)")
+    made.add_argument(
+        "--sort", metavar="COL", help="sort these by a column, largest or newest first; --sort=-COL: the other way"
+    )
+    made.add_argument("--limit", type=_number, metavar="N", help="rows of a list (20) or of CSV (all); 0: all")
+    made.add_argument(
+        "-w",
+        "--watch",
+        nargs="?",
+        const=INTERVAL,
+        type=_interval,
+        metavar="SEC",
+        help="look again every SEC (2s, at least 0.5); Ctrl-C or q ends it. In a pipe: one line each time",
+    )
+    made.add_argument(
+        "--wait", action="store_true", help="come back when the run is finished or stalled; implies --exit-code"
+    )
     made.add_argument("--exit-code", action="store_true", help="tell the state of the run by the exit code")
+    made.add_argument("-q", "--quiet", action="store_true", help="show nothing but errors, and data: --json, --csv")
     made.add_argument(
         "--color", choices=("auto", "always", "never"), default="auto", help="colours (auto: on a terminal)"
     )
@@ -75,14 +89,41 @@ def _parser() -> Parser:
     made.add_argument("--utc", action="store_true", help="show times in UTC")
     made.add_argument("-v", "--verbose", action="store_true", help="show the traceback of an error")
     made.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
+    add_completion(made)
     add_settings(made, ["queue"])
     return made
+
+
+def _add_views(to: argparse._MutuallyExclusiveGroup) -> None:
+    to.add_argument("--json", action="store_true", help="print one JSON object, schema 1; with --watch one per line")
+    to.add_argument("--csv", choices=CSV, metavar="TABLE", help=f"print a table: {', '.join(CSV)}")
+    to.add_argument(
+        "--failures",
+        nargs="?",
+        const=0,
+        type=_number,
+        metavar="N",
+        help="groups of failures; with N: the params of that group, and the stderr of the newest",
+    )
+    to.add_argument("--in-flight", action="store_true", help="what runs now, oldest first")
+    to.add_argument("--minions", action="store_true", help="the minions: alive, lost, ended")
+    to.add_argument("--nodes", action="store_true", help="the hosts, those that fail most first")
+    to.add_argument("--slow", nargs="?", const=10, type=_number, metavar="N", help="the N (10) longest executions")
+    to.add_argument("--html", metavar="FILE", help="write the report of the run, one HTML file (-: standard output)")
 
 
 def _number(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
         raise ArgumentTypeError(f"{text!r} is not a whole number")
     return int(text)
+
+
+def _interval(text: str) -> float:
+    try:
+        seconds = duration(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is no length of time (2, 0.5, 1m); REPORT_DIR goes before -w") from None
+    return max(SHORTEST, seconds)
 
 
 def _version() -> str:
@@ -92,26 +133,84 @@ def _version() -> str:
 
 
 def _status(options: argparse.Namespace) -> int:
-    from minionize.status.build import build
-    from minionize.status.read import EventFiles
+    from minionize.cli.status_look import Looker
 
+    check(options)
     settings = load(flags_of(options))
     for warning in settings.warnings:
         print(f"{PROG}: {warning}", file=sys.stderr)
-    events = EventFiles(_directory(options.directory, settings))
-    # The books first: an event precedes its settlement, so that what is in the books is in the events.
-    books, unavailable = _books(settings)
-    events.refresh()
-    if books is None and not events.ledger.minions:
-        if unavailable:
-            raise unavailable
-        return _nothing(events.directory)
-    status = build(events, books, time.time())
-    for line in _view(options, status, events, _style(options, sys.stdout)):
+    looker = Looker(settings, _directory(options.directory, settings))
+    try:
+        if options.watch and not _is_silent(options):
+            return _watch(options, looker)
+        return _wait(options, looker) if options.wait else _once(options, looker)
+    finally:
+        looker.close()
+
+
+def _once(options: argparse.Namespace, looker: Looker) -> int:
+    status = looker.look()
+    if status is None:
+        if looker.unavailable:
+            raise looker.unavailable
+        return _nothing(looker)
+    _print(options, status, looker)
+    if looker.unavailable:  # the events were shown, but what they say of the queue is not known
+        raise looker.unavailable
+    return _exit_code(status) if options.exit_code or options.wait else 0
+
+
+def _wait(options: argparse.Namespace, looker: Looker) -> int:
+    """Look until the run is over. Where there is nothing to wait for, that is an answer too."""
+    if looker.look() is None and not looker.unavailable:
+        return _nothing(looker)
+    wait(lambda: Look((), _is_over(looker.look(), looker)), options.watch or INTERVAL)
+    return _once(options, looker)
+
+
+def _watch(options: argparse.Namespace, looker: Looker) -> int:
+    seen: list[Status | None] = [None]
+
+    def look() -> Look:
+        status = seen[0] = looker.look()
+        over = _is_over(status, looker)
+        if status is None:
+            return Look([] if options.json else [str(looker.unavailable or _nothing_text(looker))], over)
+        style = _style(options, sys.stdout)
+        if options.json or is_list(options) or options.html or sys.stdout.isatty():
+            return Look(lines(options, status, looker.events, style), over)
+        from minionize.status.summary import summary
+
+        return Look([summary(status, style)], over)
+
+    ended = watch(look, options.watch, sys.stdout, in_place=not options.json, until_over=options.wait)
+    if options.wait and not ended:
+        return INTERRUPTED
+    status = seen[0]
+    if not (options.exit_code or options.wait):
+        return 0
+    return NO_DATA if status is None else _exit_code(status)
+
+
+def _is_silent(options: argparse.Namespace) -> bool:
+    """Tell whether nothing is to be shown. Data that were asked for are no noise."""
+    return options.quiet and not (options.json or options.csv or options.html)
+
+
+def _is_over(status: Status | None, looker: Looker) -> bool:
+    """Tell whether there is nothing more to wait for. While the queue does not answer nobody knows."""
+    return status is not None and looker.unavailable is None and status.run.state in ("finished", "stalled")
+
+
+def _print(options: argparse.Namespace, status: Status, looker: Looker) -> None:
+    if _is_silent(options):
+        return
+    style = _style(options, sys.stdout)
+    if options.csv:
+        write_csv(options, status, looker.events)
+        return
+    for line in lines(options, status, looker.events, style):
         print(line)
-    if unavailable:  # the events were shown, but what they say of the queue is not known
-        raise unavailable
-    return _exit_code(status) if options.exit_code else 0
 
 
 def _directory(given: str | None, settings: Settings) -> str:
@@ -121,63 +220,19 @@ def _directory(given: str | None, settings: Settings) -> str:
     return directory
 
 
-def _books(settings: Settings) -> tuple[Books | None, EngineUnavailable | None]:
-    """Read the books of the queue; None where there is no queue, with the error where it does not answer."""
-    if settings[table.ENGINE] == "file" and not settings[table.FILE_PATH]:
-        return None, None  # a queue made of somebody else's standard input cannot be seen from here
-    from minionize.app import open_engine
-    from minionize.status.books import ask
-
-    try:
-        engine = open_engine(settings)
-        try:
-            return ask(engine), None
-        finally:
-            engine.close()
-    except NoQueue:
-        return None, None
-    except EngineUnavailable as error:
-        return None, error
-
-
-def _nothing(directory: str) -> int:
-    shown = directory if os.path.isabs(directory) or directory.startswith(".") else os.path.join(".", directory)
+def _nothing(looker: Looker) -> int:
     print(
-        f"{PROG}: no queue here and no events in {shown}. Minions write there when MINION_REPORTER=json (the default).\n"
+        f"{PROG}: {_nothing_text(looker)} Minions write there when MINION_REPORTER=json (the default).\n"
         "  Make a queue: minion-queue put seed=1..10     or look elsewhere: minion-status REPORT_DIR",
         file=sys.stderr,
     )
     return NO_DATA
 
 
-def _view(options: argparse.Namespace, status: Status, events: EventFiles, style: Style) -> Sequence[str]:
-    if options.json:
-        import json
-
-        from minionize.status.document import document
-
-        return [json.dumps(document(status, events), separators=(",", ":"))]
-    from minionize.status import tables, text
-
-    if options.failures:
-        if options.failures > len(status.failures):
-            raise UsageError(
-                f"there is no group {options.failures}: {_groups(len(status.failures))}\n  See them: {PROG} --failures"
-            )
-        return tables.failure_detail(status, events, options.failures, style, options.limit)
-    if options.failures == 0:
-        return tables.failure_list(status, style, options.limit)
-    if options.in_flight:
-        return tables.in_flight_list(status, style, options.limit)
-    if options.minions:
-        return tables.minion_list(status, style, options.limit)
-    if options.nodes:
-        return tables.node_list(status, style, options.limit)
-    return text.screen(status, style)
-
-
-def _groups(n: int) -> str:
-    return "there are no failures" if n == 0 else f"there is {n}" if n == 1 else f"there are {n}"
+def _nothing_text(looker: Looker) -> str:
+    directory = looker.events.directory
+    shown = directory if os.path.isabs(directory) or directory.startswith(".") else os.path.join(".", directory)
+    return f"no queue here and no events in {shown}."
 
 
 def _exit_code(status: Status) -> int:
@@ -197,9 +252,8 @@ def _style(options: argparse.Namespace, out: TextIO) -> Style:
     if hasattr(out, "reconfigure"):  # a param may hold what this terminal cannot show
         out.reconfigure(errors="backslashreplace")
     columns = shutil.get_terminal_size().columns if terminal else 80
-    is_list = options.in_flight or options.minions or options.nodes or options.failures is not None
     return Style(
-        columns=max(40, columns if is_list else min(80, columns)),
+        columns=max(40, columns if is_list(options) else min(80, columns)),
         color=_wants_color(options.color, terminal),
         unicode=unicode,
         separator=" " if terminal else "",  # in a pipe, numbers are for programs

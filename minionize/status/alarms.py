@@ -14,12 +14,17 @@ if TYPE_CHECKING:
 
 
 class Seen(NamedTuple):
-    """What reading the events brought up; ``done`` counts executions that were done, ``clock`` is ours."""
+    """What reading the events brought up; ``done`` counts executions that were done, ``clock`` is ours.
+
+    ``held`` and ``dead`` are tasks that the queue lists so, of which no event tells.
+    """
 
     unreadable: int
     refused: tuple[str, ...]
     elsewhere: int
     done: int
+    held: int
+    dead: int
     future: int
     lost_minions: int
     clock: float
@@ -31,6 +36,8 @@ def warnings(
     """List what deserves attention."""
     yield from _about_reading(run, seen)
     if books:
+        for note in books.notes:
+            yield Warning("note", note, "", {})
         yield from _about_books(run, books, seen)
     for node in nodes:
         if node.bad:
@@ -66,15 +73,16 @@ def _about_books(run: Run, books: Books, seen: Seen) -> Iterator[Warning]:
     if books.drained:
         text = f"drained by {books.drained.who} {age(seen.clock - books.drained.at)} ago: minions leave"
         yield Warning("drained", text, "minion-queue resume", {"who": books.drained.who, "at": books.drained.at})
-    if not books.exact or done is None or not seen.done:
-        return
-    if done > seen.done:
-        text = f"{done} done in the queue, {seen.done} in the events: some minions report elsewhere"
-    elif seen.done > done and run.state == "finished":
+    untold = max(0, done - seen.done) if books.exact and done is not None else 0
+    told = [f"{n} {what}" for n, what in ((untold, "done"), (seen.dead, "dead"), (seen.held, "held")) if n]
+    if told:
+        text = f"{', '.join(told)} in the queue, but in no event: some minions report elsewhere"
+    elif books.exact and done is not None and seen.done > done and run.state == "finished":
         text = f"{seen.done} done in the events, {done} in the queue: it was changed since"
     else:
         return
-    yield Warning("books", text, "", {"queue_done": done, "events_done": seen.done})
+    facts = {"queue_done": done, "events_done": seen.done, "dead_untold": seen.dead, "held_untold": seen.held}
+    yield Warning("books", text, "", facts)
 
 
 def _about_minions(run: Run, counts: Tally, books: Books | None, seen: Seen) -> Iterator[Warning]:

@@ -15,7 +15,10 @@ LISTED = 10_000
 
 
 class Books(NamedTuple):
-    """Counts, and the tasks that are held or dead (None: the engine cannot list them, or there are too many)."""
+    """Counts, and the tasks that are held or dead (None: the engine cannot list them, or there are too many).
+
+    ``notes`` are what the engine says that a user should know, a sentence each.
+    """
 
     engine: str
     queue: str
@@ -26,6 +29,7 @@ class Books(NamedTuple):
     leased: tuple[Entry, ...] | None = None
     dead: tuple[Entry, ...] | None = None
     drained: Control | None = None
+    notes: tuple[str, ...] = ()
 
 
 def ask(engine: Engine) -> Books:
@@ -50,4 +54,5 @@ def ask(engine: Engine) -> Books:
         leased=listed("leased", counts.leased),
         dead=listed("dead", counts.dead),
         drained=admin.drained() if "control" in traits.admin else None,
+        notes=tuple(engine.notes),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from minionize.place import identity
-from minionize.status import eta, statistics
+from minionize.status import eta, original, statistics
 from minionize.status.alarms import Seen, warnings
 from minionize.status.groups import failure_groups
 from minionize.status.in_flight import in_flight, straggler_after
@@ -29,10 +29,10 @@ AHEAD = 3600.0
 def build(events: EventFiles, books: Books | None, clock: float) -> Status:
     """Make the status from events that were read (after the books were), the books, and our clock."""
     ledger = events.ledger
-    queue = books.queue if books else _newest_queue(ledger.minions)
-    # A minion whose first line is missing gets the benefit of the doubt.
-    mine = [record.queue in (queue, "") for record in ledger.minions]
-    ours = [record for record in ledger.minions if record.queue in (queue, "")]
+    shown = _newest(ledger.minions)
+    queue = books.queue if books else shown.queue if shown else ""
+    mine = of_queue(ledger.minions, queue, books.engine if books else shown.engine if shown else "")
+    ours = [record for record, is_mine in zip(ledger.minions, mine, strict=True) if is_mine]
     totals = Totals(ledger, mine)
     here = identity()
     lost = frozenset(r.uid for r in ours if is_lost(r, events.newest_heartbeat, clock, here))
@@ -67,8 +67,18 @@ def build(events: EventFiles, books: Books | None, clock: float) -> Status:
         still=_still(ours, clock) if state == "stalled" else None,
         command=tuple(newest.command) if newest else (),
     )
-    future = sum(1 for t in totals.ended if t >= clock + AHEAD)
-    seen = Seen(events.unreadable, tuple(events.refused), totals.elsewhere, len(totals.done), future, len(lost), clock)
+    seen = Seen(
+        unreadable=events.unreadable,
+        refused=tuple(events.refused),
+        elsewhere=totals.elsewhere,
+        done=len(totals.done),
+        held=_untold(ours, held),
+        # A minion that vanished could not tell of it.
+        dead=sum(task.stored is not None for g in groups if g.cause.kind != "crash" for task in g.tasks),
+        future=sum(1 for t in totals.ended if t >= clock + AHEAD),
+        lost_minions=len(lost),
+        clock=clock,
+    )
     return Status(
         run=run,
         counts=counts,
@@ -85,9 +95,17 @@ def build(events: EventFiles, books: Books | None, clock: float) -> Status:
     )
 
 
-def _newest_queue(records: Sequence[MinionRecord]) -> str:
-    newest = max(records, key=lambda r: r.started if r.started is not None else float("-inf"), default=None)
-    return newest.queue if newest else ""
+def of_queue(records: Sequence[MinionRecord], queue: str, engine: str) -> list[bool]:
+    """Tell which minions worked on a queue. One whose first line is missing gets the benefit of the doubt.
+
+    Those of minionize 0.3.x never said: they did where the queue is of an engine that there was.
+    """
+    then = engine in original.ENGINES
+    return [r.queue == queue or (not r.queue and (then or r.version != original.VERSION)) for r in records]
+
+
+def _newest(records: Sequence[MinionRecord]) -> MinionRecord | None:
+    return max(records, key=lambda r: r.started if r.started is not None else float("-inf"), default=None)
 
 
 def _starts(ours: Sequence[MinionRecord], totals: Totals) -> list[float]:
@@ -96,17 +114,22 @@ def _starts(ours: Sequence[MinionRecord], totals: Totals) -> list[float]:
 
 def _tally(books: Books | None, totals: Totals, held: Sequence[InFlight], groups: Sequence[FailureGroup]) -> Tally:
     lost = sum(1 for task in held if task.state == "lost")
+    done, dead = len(totals.done), sum(task.dead for group in groups for task in group.tasks)
     if books is None:
-        dead = sum(task.dead for group in groups for task in group.tasks)
-        return Tally(
-            "events", None, None, None, None, len(totals.done), dead, len(held) - lost, lost, len(totals.ended)
-        )
-    counts: Counts = books.counts
+        return Tally("events", None, None, None, None, done, dead, len(held) - lost, lost, len(totals.ended))
+    counts = _completed(books.counts, done, dead)
     known = [n for n in counts if n is not None]
     lost = lost if counts.leased is None else min(lost, counts.leased)
     flying = counts.leased - lost if counts.leased is not None else len(held) - lost
     total = sum(known) if len(known) == len(counts) else None
     return Tally("queue", total, *counts, flying, lost, len(totals.ended))
+
+
+def _completed(counts: Counts, done: int, dead: int) -> Counts:
+    """Fill in, where the queue forgets what ended, what the events tell; what is left to do nobody but the queue knows."""
+    return counts._replace(
+        done=done if counts.done is None else counts.done, dead=dead if counts.dead is None else counts.dead
+    )
 
 
 def _state(counts: Tally, ours: Sequence[MinionRecord], gone: frozenset[str], held: Sequence[InFlight]) -> RunState:
@@ -119,8 +142,15 @@ def _state(counts: Tally, ours: Sequence[MinionRecord], gone: frozenset[str], he
         return "running" if counts.in_flight else "waiting"
     if counts.left is None and all(r.stopped is not None for r in ours):
         last = max(ours, key=lambda r: r.stopped or 0.0)
-        return "finished" if last.reason in ("settled", "idle") else "stalled"
+        # One of 0.3.x does not say why it left; it did so when its queue gave it nothing any more.
+        return "finished" if last.reason in ("settled", "idle") or last.version == original.VERSION else "stalled"
     return "stalled"
+
+
+def _untold(ours: Sequence[MinionRecord], held: Sequence[InFlight]) -> int:
+    """Count the tasks that are held by minions of which there are no events."""
+    known = {record.uid for record in ours}
+    return sum(1 for task in held if task.minion and task.minion not in known)
 
 
 def _still(ours: Sequence[MinionRecord], clock: float) -> float:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from json import dumps
 from typing import TYPE_CHECKING, Any
 
 from minionize.status.tables import failed_facts
+from minionize.status.words import iso, param_words
 
 if TYPE_CHECKING:
     from minionize.status.model import FailureGroup, InFlight, Minion, Node, Status
@@ -22,19 +23,19 @@ def document(status: Status, events: EventFiles) -> dict[str, Any]:
     run, counts, states = status.run, status.counts, [minion.state for minion in status.minions]
     return {
         "schema_version": SCHEMA_VERSION,
-        "now": _time(run.now),
+        "now": iso(run.now),
         "run": {
             "engine": run.engine,
             "queue": run.where,
             "queue_id": run.queue,
             "state": run.state,
-            "started": _time(run.started),
+            "started": iso(run.started),
             "elapsed_s": run.elapsed,
             "command": list(run.command),
         },
         "counts": counts._asdict(),
         "eta": status.eta
-        and {"seconds": status.eta.seconds, "at": _time(status.eta.at), "method": "busy-window", "k": status.eta.k},
+        and {"seconds": status.eta.seconds, "at": iso(status.eta.at), "method": "busy-window", "k": status.eta.k},
         "rate": dict(zip(("1m", "5m", "15m", "mean"), status.rates, strict=True)),
         "duration": {"done": _duration(status.durations.done), "failed": _duration(status.durations.failed)},
         "success_rate": counts.success_rate,
@@ -47,10 +48,13 @@ def document(status: Status, events: EventFiles) -> dict[str, Any]:
     }
 
 
-def _time(t: float | None) -> str | None:
-    if t is None:
-        return None
-    return datetime.fromtimestamp(t, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _value(param: Any) -> Any:
+    """Keep a param as it is, unless strict JSON cannot hold it: what is NaN, or nested too deeply, becomes text."""
+    try:
+        dumps([[[[[[param]]]]]], allow_nan=False)  # as deep as it will be in the document
+    except (ValueError, RecursionError):
+        return param_words(param)
+    return param
 
 
 def _duration(duration: Duration | None) -> dict[str, Any] | None:
@@ -67,12 +71,12 @@ def _group(group: FailureGroup, events: EventFiles) -> dict[str, Any]:
         "signature": group.cause.signature,
         "count": group.size,
         "share": group.share,
-        "first": _time(group.first),
-        "last": _time(group.last),
+        "first": iso(group.first),
+        "last": iso(group.last),
         "nodes": group.hosts,
         "example": {
             "id": newest.id,
-            "param": facts.param,
+            "param": _value(facts.param),
             "minion": newest.minion,
             "node": newest.host,
             "reason": facts.reason,
@@ -84,12 +88,12 @@ def _group(group: FailureGroup, events: EventFiles) -> dict[str, Any]:
 def _in_flight(task: InFlight) -> dict[str, Any]:
     return {
         "id": task.id,
-        "param": task.param,
+        "param": _value(task.param),
         "attempt": task.attempt,
         "delivery": task.delivery,
         "minion": task.minion,
         "node": task.host,
-        "since": _time(task.since),
+        "since": iso(task.since),
         "age_s": task.age,
         "state": task.state,
     }
@@ -97,10 +101,10 @@ def _in_flight(task: InFlight) -> dict[str, Any]:
 
 def _minion(minion: Minion) -> dict[str, Any]:
     fields = minion._asdict()
-    fields |= {"started": _time(minion.started), "seen": _time(minion.seen)}
+    fields |= {"started": iso(minion.started), "seen": iso(minion.seen)}
     return {{"uid": "minion", "host": "node", "up": "up_s"}.get(name, name): value for name, value in fields.items()}
 
 
 def _node(node: Node) -> dict[str, Any]:
-    fields = node._asdict() | {"last": _time(node.last), "fail_rate": node.fail_rate}
+    fields = node._asdict() | {"last": iso(node.last), "fail_rate": node.fail_rate}
     return {{"host": "node"}.get(name, name): value for name, value in fields.items()}

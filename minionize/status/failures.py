@@ -62,10 +62,27 @@ def _cause(kind: str, exit: int | None, signal: int | None, reason: str, stderr:
 def signature(line: str, param: Any) -> str:
     """Take out of a line what differs from task to task: words of the param become ``{name}``, numbers and ids ``#``."""
     for name, word in _own_words(param):
-        line = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", lambda _, name=name: "{" + name + "}", line)  # type: ignore[misc]
+        line = _named(line, word, "{" + name + "}")
     for pattern in (_UUID, _HEX, _NUMBER):
         line = pattern.sub("#", line)
     return line[:LONGEST]
+
+
+def _named(line: str, word: str, name: str) -> str:
+    """Put the name where the word stands by itself. A regular expression would be compiled anew for every failure."""
+    at = line.find(word)
+    while at >= 0:
+        end = at + len(word)
+        if not (_is_in_word(line[at - 1 : at]) or _is_in_word(line[end : end + 1])):
+            line, end = line[:at] + name + line[end:], at + len(name)
+        else:
+            end = at + 1
+        at = line.find(word, end)
+    return line
+
+
+def _is_in_word(c: str) -> bool:
+    return c.isalnum() or c == "_"
 
 
 def _own_words(param: Any) -> list[tuple[str, str]]:

@@ -44,10 +44,11 @@ def failure_groups(ledger: Ledger, mine: Sequence[bool], dead: Sequence[Entry] |
     ranked = sorted(
         by_cause.items(), key=lambda item: (-len(item[1]), item[0].kind, item[0].code or 0, item[0].signature)
     )
-    return [_group(number, cause, tasks, total) for number, (cause, tasks) in enumerate(ranked, 1)]
+    return [group_of(number, cause, tasks, total) for number, (cause, tasks) in enumerate(ranked, 1)]
 
 
-def _group(number: int, cause: Cause, tasks: list[Failed], total: int) -> FailureGroup:
+def group_of(number: int, cause: Cause, tasks: list[Failed], total: int) -> FailureGroup:
+    """Sum up the tasks of one cause, of ``total`` that failed; sorts them."""
     tasks.sort(key=lambda task: (-task.at, task.id))
     hosts = Counter(task.host for task in tasks)
     top, most = max(hosts.items(), key=lambda item: (item[1], item[0]))

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from array import array
 from typing import TYPE_CHECKING, Any, NamedTuple
+from zlib import crc32
 
 from minionize.model import Identity
+from minionize.status import original
 from minionize.status.failures import Cause, cause_of_event
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ OUTCOMES = ("done", "failed", "timeout", "interrupted", "cancelled", "lost")
 DONE, FAILED, TIMEOUT, INTERRUPTED, CANCELLED, LOST = range(6)
 #: The outcome of a row whose settlement was refused: a later row of the same delivery counts instead.
 REPLACED = 6
+#: The columns of a ledger: what is kept of every row.
+COLUMNS = ("ended", "took", "outcome", "minion", "file", "offset", "_key")
 _NUMBER_OF = {name: number for number, name in enumerate(OUTCOMES)}
 
 
@@ -29,6 +33,8 @@ class MinionRecord:
         "command", "engine", "heartbeat", "host", "identity", "job", "newest", "pid", "queue", "reason", "slots", "started", "stopped",
         "uid", "version", "where",
     )  # fmt: skip
+    uid: str
+    host: str
 
     def __init__(self, uid: str) -> None:
         """Know nothing but its name."""
@@ -88,19 +94,25 @@ class Ledger:
 
     def add(self, event: Event, line: bytes, file: int, offset: int) -> MinionRecord:
         """Add one event; raises KeyError, TypeError or ValueError, and adds no row, if it is none of ours."""
+        is_original = "type" not in event
+        if is_original:
+            event = original.task_end(event)
+            _time(event["start"])
         t, uid, type = _time(event["t"]), event["minion"], event["type"]
         if not isinstance(uid, str):
             raise TypeError(uid)
-        number = self._index.get(uid)
-        if number is None:
-            number = self._index[uid] = len(self.minions)
-            self.minions.append(MinionRecord(uid))
+        # What may raise comes first: a line that is no event makes no minion either.
+        end = _end(event) if type == "task_end" else None
+        running = (str(event["id"]), int(event["delivery"]), int(event["attempt"])) if type == "task_start" else None
+        number = self.number_of(uid)
         record = self.minions[number]
-        if type == "task_end":
-            self._end(event, t, number, file, offset)
-        elif type == "task_start":
-            id, delivery = str(event["id"]), int(event["delivery"])
-            self.running[number, id, delivery] = Running(number, id, delivery, int(event["attempt"]), t, line)
+        if end:
+            self._add_row(event, t, number, end, (file, offset))
+            if is_original:
+                original.introduce(record, event)
+        elif running:
+            id, delivery, attempt = running
+            self.running[number, id, delivery] = Running(number, id, delivery, attempt, t, line)
         elif type == "minion_start":
             _introduce(record, event, t)
         elif type == "minion_stop":
@@ -108,16 +120,25 @@ class Ledger:
         record.newest = max(record.newest, t)
         return record
 
-    def _end(self, event: Event, t: float, number: int, file: int, offset: int) -> None:
-        id, delivery, outcome = str(event["id"]), int(event["delivery"]), _NUMBER_OF[event["outcome"]]
-        took = max(0.0, _time(event["took"]))
-        row, key = len(self.ended), hash((number, id, delivery))
+    def number_of(self, uid: str) -> int:
+        """Return the place of a minion in ``minions``, where it is added if it was never seen."""
+        number = self._index.get(uid)
+        if number is None:
+            number = self._index[uid] = len(self.minions)
+            self.minions.append(MinionRecord(uid))
+        return number
+
+    def _add_row(
+        self, event: Event, t: float, number: int, end: tuple[str, int, int, float], place: tuple[int, int]
+    ) -> None:
+        id, delivery, outcome, took = end
+        row, key = len(self.ended), _key(number, id, delivery)
         self.ended.append(t)
         self.took.append(took)
         self.outcome.append(outcome)
         self.minion.append(number)
-        self.file.append(file)
-        self.offset.append(offset)
+        self.file.append(place[0])
+        self.offset.append(place[1])
         self._key.append(key)
         self.running.pop((number, id, delivery), None)
         if outcome >= CANCELLED:
@@ -142,6 +163,17 @@ class Ledger:
                     outcome[row] = REPLACED
             # What is marked stays marked; a row that comes later brings its own replacement.
             self._replacing = {}
+
+
+def _end(event: Event) -> tuple[str, int, int, float]:
+    """Take out of a ``task_end`` what its row holds: id, delivery, outcome, took."""
+    took = max(0.0, _time(event["took"]))
+    return str(event["id"]), int(event["delivery"]), _NUMBER_OF[event["outcome"]], took
+
+
+def _key(number: int, id: str, delivery: int) -> int:
+    """Make the key of a delivery, the same in every process. Only rows of one minion are told apart by the checksum."""
+    return (number & 0x7FFFF) << 44 | (delivery & 0xFFF) << 32 | crc32(id.encode("utf-8", "surrogatepass"))
 
 
 def _introduce(record: MinionRecord, event: Event, t: float) -> None:

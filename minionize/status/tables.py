@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from minionize.masks import mask
 from minionize.status import words
 from minionize.status.failures import describe
 from minionize.status.safe import pad, width
@@ -11,7 +12,8 @@ from minionize.status.safe import pad, width
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from minionize.status.model import Failed, Status
+    from minionize.status.executions import Execution
+    from minionize.status.model import Failed, FailureGroup, Minion, Status
     from minionize.status.read import EventFiles
     from minionize.status.style import Style
 
@@ -70,10 +72,11 @@ def failure_list(status: Status, style: Style, limit: int) -> list[str]:
     return [*lines, "", style.line("the params of one group, with stderr: minion-status --failures 1")]
 
 
-def failure_detail(status: Status, events: EventFiles, number: int, style: Style, limit: int) -> list[str]:
-    """Show one group: its tasks, newest first, and the stderr of the newest; raises IndexError if there is none such."""
-    group = status.failures[number - 1] if number > 0 else status.failures[len(status.failures)]
+def failure_detail(status: Status, events: EventFiles, group: FailureGroup, style: Style, limit: int) -> list[str]:
+    """Show one group: its tasks in their order, and the stderr of the newest."""
     tasks = _limited(group.tasks, limit)
+    newest = max(group.tasks, key=lambda task: task.at)
+    facts_of_newest = failed_facts(newest, events)
     facts = [failed_facts(task, events) for task in tasks]
     columns = (
         Column("WHEN"), Column("TOOK", RIGHT), Column("TRY", RIGHT), Column("PARAM", grows=True), Column("NODE"),
@@ -88,14 +91,14 @@ def failure_detail(status: Status, events: EventFiles, number: int, style: Style
     ]  # fmt: skip
     head = f"group {group.number}: {describe(group.cause)}   ({style.number(group.size)} {'param' if group.size == 1 else 'params'}, {group.share:.0%} of failures)"
     lines = [style.line((head, "bold")), "", *table(columns, rows, style), *_left_out(group.tasks, limit, style)]
-    lines += ["", style.line(f"reason of the newest: {facts[0].reason or '-'}")]
-    stderr = facts[0].stderr.splitlines()
-    lines += [style.line(("stderr of the newest, its end:" if stderr else "it wrote nothing to stderr", "dim"))]
     # Cut nowhere: this is what one came to read. A long line wraps.
     wide = style._replace(columns=100_000)
+    lines += ["", wide.line(f"reason of the newest: {facts_of_newest.reason or '-'}")]
+    stderr = facts_of_newest.stderr.splitlines()
+    lines += [style.line(("stderr of the newest, its end:" if stderr else "it wrote nothing to stderr", "dim"))]
     lines += [wide.line("  " + line) for line in stderr]
-    if tasks[0].dead:
-        lines += ["", style.line(f"try it again: minion-queue retry {group.tasks[0].id[:12]}")]
+    if newest.dead and status.counts.source == "queue":
+        lines += ["", style.line(f"try it again: minion-queue retry {newest.id[:12]}")]
     return lines
 
 
@@ -114,7 +117,10 @@ def failed_facts(task: Failed, events: EventFiles) -> FailedFacts:
     if task.stored is not None:
         entry, failure = task.stored, task.stored.failure
         return FailedFacts(
-            words.param_value(entry.param), attempt=str(entry.attempt), reason=failure.reason, stderr=failure.stderr
+            words.param_value(entry.param),
+            attempt=str(entry.attempt),
+            reason=mask(failure.reason),
+            stderr=mask(failure.stderr),
         )
     event = events.event(task.row) if task.row is not None else None
     if event is None:
@@ -123,8 +129,8 @@ def failed_facts(task: Failed, events: EventFiles) -> FailedFacts:
         event.get("param"),
         words.took(float(event["took"])),
         str(event.get("attempt", "-")),
-        str(event.get("reason") or ""),
-        str(event.get("stderr") or ""),
+        mask(str(event.get("reason") or "")),
+        mask(str(event.get("stderr") or "")),
     )
 
 
@@ -147,10 +153,15 @@ def in_flight_list(status: Status, style: Style, limit: int) -> list[str]:
     return table(columns, rows, style) + _left_out(status.in_flight, limit, style)
 
 
-def minion_list(status: Status, style: Style, limit: int) -> list[str]:
-    """List the minions, those alive first."""
+def alive_first(everyone: Sequence[Minion]) -> list[Minion]:
+    """Sort minions: those alive, then the lost, then those that left."""
     order = {"busy": 0, "idle": 0, "lost": 1, "ended": 2}
-    everyone = sorted(status.minions, key=lambda m: order[m.state])
+    return sorted(everyone, key=lambda m: order[m.state])
+
+
+def minion_list(status: Status, style: Style, limit: int) -> list[str]:
+    """List the minions in their order; ``limit`` 0 lists all."""
+    everyone = status.minions
     if not everyone:
         return ["no minion has reported"]
     columns = (
@@ -186,6 +197,26 @@ def node_list(status: Status, style: Style, limit: int) -> list[str]:
         for n in _limited(status.nodes, limit)
     ]  # fmt: skip
     return table(columns, rows, style) + _left_out(status.nodes, limit, style)
+
+
+def slow_list(found: Sequence[Execution], status: Status, style: Style) -> list[str]:
+    """List executions with how long they took, in their order."""
+    if not found:
+        return ["no execution has ended"]
+    p50 = status.durations.done.p50 if status.durations.done else 0.0
+    columns = (
+        Column("TOOK", RIGHT), Column("xP50", RIGHT), Column("TRY", RIGHT), Column("PARAM", grows=True), Column("NODE"),
+        Column("MINION"), Column("OUTCOME"), Column("WHEN"),
+    )  # fmt: skip
+    rows = [
+        (
+            words.took(x.took), f"{x.took / p50:.1f}" if p50 else "-", f"{x.number('attempt') or '-'}",
+            words.param_words(x.get("param")), x.minion.host.split(".")[0], x.minion.uid[:8], x.outcome,
+            style.time(x.end, status.run.now),
+        )
+        for x in found
+    ]  # fmt: skip
+    return table(columns, rows, style)
 
 
 def _share(part: int, whole: int) -> str:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import shlex
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from minionize.status import words
 from minionize.status.failures import describe
-from minionize.status.safe import pad, width
+from minionize.status.safe import pad, safe, width
 from minionize.status.tables import LEFT, RIGHT, Column, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from minionize.status.model import FailureGroup, Status
+    from minionize.status.model import FailureGroup, Status, Warning
     from minionize.status.statistics import Chart, Duration
     from minionize.status.style import Span, Style
 
@@ -39,7 +40,7 @@ def screen(status: Status, style: Style) -> list[str]:
 
 def _head(status: Status, style: Style) -> list[str]:
     run, total = status.run, status.counts.total
-    name = f"{run.where} ({run.engine})" if run.engine else run.where
+    name = f"{run.where} ({run.engine})" if run.engine else run.where or run.directory
     facts = []
     if total is not None:
         facts.append(f"{style.number(total)} params" if total != 1 else "1 param")
@@ -49,10 +50,11 @@ def _head(status: Status, style: Style) -> list[str]:
         facts.append(f"running {words.elapsed(run.elapsed)}")
     tail = "".join("   " + fact for fact in facts)
     first = style.line((style.cut(name, max(20, style.columns - width(tail))), "bold"), tail)
-    return [first, _progress(status, style), _counts(status, style)]
+    return [first, progress(status, style), tally(status, style)]
 
 
-def _progress(status: Status, style: Style) -> str:
+def progress(status: Status, style: Style) -> str:
+    """Draw the bar with its share, the ETA, or how the run stands."""
     counts, (text, color) = status.counts, _where_it_stands(status, style)
     if not counts.total or counts.done is None or counts.dead is None:
         return style.line((text, color))
@@ -79,7 +81,8 @@ def _where_it_stands(status: Status, style: Style) -> tuple[str, str]:
     return f"ETA {words.about(status.eta.seconds)} ({style.time(status.eta.at, run.now)})", "cyan"
 
 
-def _counts(status: Status, style: Style) -> str:
+def tally(status: Status, style: Style) -> str:
+    """Write how many params are in which state."""
     counts = status.counts
     over = status.run.state == "finished"
     spans: list[Span] = []
@@ -188,6 +191,8 @@ def _running(status: Status, style: Style, rows: int) -> list[str]:
     if room < 1 or not tasks or status.run.state == "finished":
         return []
     shown = tasks if len(tasks) <= room else tasks[: room - 1]
+    if not shown:  # how many they are stands above
+        return []
     columns = (
         Column("in flight", RIGHT),
         Column("param", LEFT, grows=True),
@@ -212,9 +217,22 @@ def _running(status: Status, style: Style, rows: int) -> list[str]:
 
 
 def _warnings(status: Status, style: Style) -> list[str]:
-    lines = [("! ", warning.text, warning.command) for warning in status.warnings]
-    lines += [("  ", text, command) for text, command in hints(status)]
-    return _with_commands(lines[-_MOST_WARNINGS:], style)
+    """Draw warnings and hints. Where there are too many, that is said: nothing that is wrong is left out in silence."""
+    next_steps = [("  ", text, command) for text, command in hints(status)]
+    lines = [line for warning in status.warnings for line in _warning(warning, style)]
+    room = _MOST_WARNINGS - min(1, len(next_steps))
+    if len(lines) > room:
+        hidden = len(lines) - room + 1
+        lines = [("! ", f"{hidden} more of these", "minion-status --json"), *lines[hidden:]]
+    return _with_commands(lines + next_steps[-(_MOST_WARNINGS - len(lines)) :], style)
+
+
+def _warning(warning: Warning, style: Style) -> list[tuple[str, str, str]]:
+    """Make the line of a warning; a note is a sentence or two, which may take two."""
+    if warning.code != "note":
+        return [("! ", warning.text, warning.command)]
+    lines = wrap(safe(warning.text), style.columns - 2, max_lines=2, placeholder=" ...")
+    return [("i " if n == 0 else "  ", line, "") for n, line in enumerate(lines)]
 
 
 def _with_commands(lines: Sequence[tuple[str, str, str]], style: Style) -> list[str]:

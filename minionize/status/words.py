@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any, Self
+
+from minionize.masks import mask
+
+_TOO_DEEP = "(objects within objects, too many to show)"
 
 
 class Typed(float):
@@ -22,14 +27,43 @@ class Typed(float):
 
 def as_typed(text: str | bytes) -> Any:
     """Read JSON whose numbers are shown as they were typed; raises ValueError."""
-    return json.loads(text, parse_float=Typed)
+    return _decode(text.decode("utf-8", "surrogatepass") if isinstance(text, bytes) else text)
+
+
+#: Made once: json.loads would make another one for each text.
+_decode = json.JSONDecoder(parse_float=Typed).decode
 
 
 def param_words(param: Any) -> str:
-    """Write a param on one line: ``seed=4711 alpha=0.10`` for an object, a string as it is, else its JSON text."""
-    if isinstance(param, dict):
-        return " ".join(f"{name}={_word(value)}" for name, value in param.items())
-    return param if isinstance(param, str) else _word(param)
+    """Write a param on one line: ``seed=4711 alpha=0.10`` for an object, a string as it is, else its JSON text.
+
+    Passwords in URLs are masked.
+    """
+    if isinstance(param, str):
+        return mask(param)
+    try:
+        words = " ".join(f"{n}={_word(v)}" for n, v in param.items()) if isinstance(param, dict) else _word(param)
+    except RecursionError:
+        return _TOO_DEEP
+    return mask(words)
+
+
+def json_text(value: Any) -> str:
+    """Write a JSON value as JSON, numbers as they were typed."""
+    try:
+        return _nested(value)
+    except RecursionError:
+        return _TOO_DEEP
+
+
+def iso(t: float | None) -> str | None:
+    """Write a time as ISO 8601 in UTC, to the millisecond; None where it is unknown, or beyond any calendar."""
+    if t is None:
+        return None
+    try:
+        return datetime.fromtimestamp(t, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def param_value(text: str) -> Any:

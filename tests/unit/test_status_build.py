@@ -212,11 +212,40 @@ def test_books_that_differ_from_the_events_are_never_hidden(tmp_path):
     assert _codes(build(read(tmp_path), books(done=3)._replace(exact=False), NOW)) == []
 
 
+def test_what_the_queue_has_and_no_event_tells_of_is_said(tmp_path):
+    """Dead letters and held tasks of minions that report elsewhere; a crash has no event, so that is none of them."""
+    Minion(tmp_path).ends("a")
+    dead = [
+        Entry("b", "1", "dead", 3, 3, failure=Failure("exit", "exit 1", exit=1)),
+        Entry("c", "1", "dead", 1, 5, failure=Failure("crash", "its minion vanished 5 times")),
+    ]
+    held = [
+        Entry("d", "1", "leased", 1, 1, minion="silent", host="h", since=NOW - 4),
+        Entry("e", "1", "leased", 1, 1, minion="c69d4bd8aaaa", host="h", since=NOW - 4),
+    ]
+    counts = books(leased=2, done=4, dead=2)._replace(leased=tuple(held), dead=tuple(dead))
+    (warning,) = build(read(tmp_path), counts, NOW).warnings
+    assert warning.text == "3 done, 1 dead, 1 held in the queue, but in no event: some minions report elsewhere"
+    assert warning.facts == {"queue_done": 4, "events_done": 1, "dead_untold": 1, "held_untold": 1}
+
+
+def test_a_queue_without_any_event_says_where_its_story_is(tmp_path):
+    """Done, but not told here."""
+    (warning,) = build(read(tmp_path), books(done=2), NOW).warnings
+    assert (warning.code, warning.text[:25]) == ("books", "2 done in the queue, but ")
+
+
+def test_notes_of_the_engine_are_shown(tmp_path):
+    """Such as that it lost its data."""
+    status = build(read(tmp_path), books(notes=("The server lost this queue's data.",)), NOW)
+    assert [(w.code, w.text) for w in status.warnings] == [("note", "The server lost this queue's data.")]
+
+
 def test_unknown_counts_stay_unknown(tmp_path):
-    """An engine that knows only what is pending gives no total, hence no estimate."""
+    """An engine that knows only what is pending gives no total, hence no estimate; what is done the events tell."""
     Minion(tmp_path).ends("a")
     status = build(read(tmp_path), books()._replace(counts=Counts(pending=4)), NOW)
-    assert (status.counts.total, status.counts.pending, status.counts.done, status.eta) == (None, 4, None, None)
+    assert (status.counts.total, status.counts.pending, status.counts.done, status.eta) == (None, 4, 1, None)
 
 
 def test_a_bad_node_is_named(tmp_path):

@@ -18,7 +18,7 @@ class _Queue:
     """An engine that can only be looked at."""
 
     traits = Traits(True, "timed", True, True, "exact", "durable", True, True)
-    queue, where = "q1", "minion-queue.db"
+    queue, where, notes = "q1", "minion-queue.db", ()
 
     def __init__(self, *counts):
         self.books, self.closed = Counts(*counts), False
@@ -140,6 +140,208 @@ def test_each_list_can_be_printed_and_cut(here, capsys, option):
     assert "+ 2 more   --limit 0 shows all" in capsys.readouterr().out
     assert main([option, "--limit", "0"]) == 0
     assert "more   --limit" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("argv", "shown", "hidden"),
+    [
+        (["--failures", "--where", "node=h1"], "exit 2", "exit 1"),
+        (["--failures", "1", "--where", "node=h0"], "t0", "t3"),
+        (["--in-flight", "--where", "id=r2"], "m2", "m1"),
+        (["--minions", "--where", "minion=m1"], "h1", "h0"),
+        (["--nodes", "--where", "!node=h1"], "h0", "h1"),
+        (["--slow", "--where", "param.n>1"], "n=2", "n=1"),
+        (["--csv", "tasks", "--where", "outcome=failed", "--where", "param.n=1"], "t1", "t2"),
+    ],
+)
+def test_every_list_can_be_filtered(here, capsys, argv, shown, hidden):
+    """By the columns that its CSV has."""
+    for n in range(3):
+        minion = Minion("minion-report", f"m{n}", host=f"h{n}")
+        minion.ends(f"t{n}", "failed", exit=n + 1, param=f'{{"n": {n}}}').starts(f"r{n}", ago=5)
+    assert main(argv) == 0
+    out = capsys.readouterr().out
+    assert shown in out
+    assert hidden not in out
+
+
+def test_a_filter_that_nothing_fits(here, capsys):
+    """Says so; it is not that there is nothing."""
+    Minion("minion-report").ends("a", "failed", exit=1)
+    assert main(["--failures", "--where", "node=elsewhere"]) == 0
+    assert capsys.readouterr().out == "none of 1 fits: node=elsewhere\n"
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["--where", "node=x"], "--where goes with a list or with --csv."),
+        (["--json", "--sort", "took"], "--sort goes with a list or with --csv."),
+        (["--slow", "--where", "param.beta=1"], "no param has the field 'beta'\n  Columns: param.seed"),
+        (["--nodes", "--sort", "size"], "there is no column 'size'\n  Columns: node, up"),
+        (["--csv", "tasks", "-w"], "--csv writes one table, and --watch goes on."),
+    ],
+)
+def test_what_does_not_go_together(here, capsys, argv, said):
+    """Says what does."""
+    Minion("minion-report").ends("a")
+    assert main(argv) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_lists_are_sorted_as_asked(here, capsys):
+    """The largest first, or the other way round; what has no value is last."""
+    minion = Minion("minion-report")
+    for id, took, loss in (("a", 1.0, "0.5"), ("b", 3.0, '"none"'), ("c", 2.0, "0.25"), ("d", 4.0, None)):
+        minion.ends(id, took=took, result=loss and f'{{"loss": {loss}}}')
+
+    def ids(*argv):
+        assert main(["--csv", "tasks", *argv]) == 0
+        return [line[0] for line in capsys.readouterr().out.splitlines()[1:]]
+
+    assert ids() == ["a", "b", "c", "d"]
+    assert ids("--sort", "took") == ["d", "b", "c", "a"]
+    assert ids("--sort=-took", "--limit", "2") == ["a", "c"]
+    assert ids("--sort", "result.loss") == ["a", "c", "b", "d"]
+    assert main(["--slow", "2"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["TOOK", "4.0s", "3.0s"]
+
+
+def test_csv_tells_what_it_left_out(here, capsys):
+    """On standard error, where it is in nobody's way."""
+    Minion("minion-report", "old", queue="q0").ends("z")
+    Minion("minion-report").ends("a").write("garbage\n")
+    assert main(["--csv", "tasks"]) == 0
+    printed = capsys.readouterr()
+    assert len(printed.out.splitlines()) == 2
+    assert printed.err == (
+        "minion-status: 1 unreadable line skipped in minion-report\n"
+        "minion-status: 1 event of another queue in minion-report ignored\n"
+    )
+
+
+def test_quiet_shows_nothing(here, capsys):
+    """The exit code is the answer; data that are asked for are no noise."""
+    here(_Queue(1, 0, 0, 1, 0))
+    Minion("minion-report").ends("a")
+    assert main(["-q", "--exit-code"]) == 3
+    assert capsys.readouterr() == ("", "")
+    assert main(["-q", "--csv", "nodes"]) == 0
+    assert capsys.readouterr().out.startswith("node,up,")
+
+
+class _Slowly(_Queue):
+    """A queue whose books change with each look."""
+
+    def __init__(self, *states):
+        super().__init__(*states[0])
+        self.states = list(states)
+
+    def counts(self):
+        state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
+        if isinstance(state, Exception):
+            raise state
+        return Counts(*state)
+
+
+@pytest.fixture
+def pauses(monkeypatch):
+    """Take no time over pauses; returns how long they were to be. Ctrl-C comes after the fifth."""
+    taken = []
+
+    def sleep(seconds):
+        taken.append(seconds)
+        if len(taken) > 5:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("minionize.cli.status_watch.time.sleep", sleep)
+    return taken
+
+
+@pytest.mark.parametrize(("last", "code"), [((0, 0, 0, 2, 0), 0), ((0, 0, 0, 1, 1), 1)])
+def test_wait_comes_back_when_the_run_is_over(here, capsys, pauses, last, code):
+    """With what came of it, on the screen and as the exit code."""
+    here(_Slowly((2, 0, 0, 0, 0), (1, 0, 0, 1, 0), (1, 0, 0, 1, 0), last))
+    Minion("minion-report").ends("a")
+    assert main(["--wait"]) == code
+    assert pauses == [2.0, 2.0]
+    assert "finished" in capsys.readouterr().out
+
+
+def test_wait_comes_back_from_a_run_that_is_stalled(here, pauses):
+    """Nothing would ever change."""
+    here(_Slowly((1, 0, 0, 1, 0)))
+    Minion("minion-report").ends("a").beats(ago=300)
+    assert main(["--wait", "-q"]) == 4
+
+
+def test_wait_for_nothing_is_an_answer(here, capsys, pauses):
+    """There is neither a queue nor an event."""
+    assert main(["--wait"]) == 5
+    assert pauses == []
+
+
+def test_a_queue_that_does_not_answer_for_a_while_does_not_end_the_waiting(here, pauses):
+    """The events alone would say that it is over."""
+    here(_Slowly((1, 0, 0, 1, 0), EngineUnavailable("gone"), (1, 0, 0, 1, 0), (0, 0, 0, 2, 0)))
+    Minion("minion-report").ends("a").stops().beats()
+    Minion("minion-report", "m2").ends("b")
+    assert main(["--wait", "-q"]) == 0
+    assert len(pauses) == 2
+
+
+def test_interrupted_waiting_is_no_answer(here, pauses):
+    """130, as of any command."""
+    here(_Slowly((1, 0, 0, 1, 0)))
+    Minion("minion-report").ends("a")
+    assert main(["--wait"]) == 130
+    assert main(["--wait", "-w"]) == 130
+
+
+def test_watch_in_a_pipe_is_a_line_each_time(here, capsys, pauses):
+    """Until somebody ends it, which is no failure."""
+    here(_Slowly((2, 0, 0, 0, 0), (1, 0, 0, 1, 0)))
+    Minion("minion-report").ends("a")
+    assert main(["-w", "0.1"]) == 0
+    assert pauses == [0.5] * 6
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 6
+    assert "done 0  in flight 0  pending 2" in lines[0]
+    assert "done 1  in flight 0  pending 1" in lines[1]
+
+
+def test_watch_as_json_is_an_object_a_line(here, capsys, pauses):
+    """Only the interval and the end are ours."""
+    here(_Slowly((2, 0, 0, 0, 0), (1, 0, 0, 1, 0), (0, 0, 0, 2, 0)))
+    Minion("minion-report").ends("a")
+    assert main(["--json", "-w", "1m", "--wait"]) == 0
+    assert pauses == [60.0, 60.0]
+    states = [json.loads(line)["run"]["state"] for line in capsys.readouterr().out.splitlines()]
+    assert states == ["running", "running", "finished"]
+
+
+def test_watch_shows_that_the_queue_does_not_answer(here, capsys, pauses):
+    """And goes on; a queue that comes is found."""
+    here(_Slowly((1, 0, 0, 0, 0), EngineUnavailable("cannot reach it\n  details"), (1, 0, 0, 0, 0)))
+    Minion("minion-report").starts("a", ago=5)
+    assert main(["--json", "-w"]) == 0
+    texts = [[w["text"] for w in json.loads(line)["warnings"]] for line in capsys.readouterr().out.splitlines()]
+    assert texts[:3] == [[], ["cannot reach it"], []]
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("2", 2.0), ("0.1", 0.5), ("1m30s", 90.0)])
+def test_an_interval_is_half_a_second_at_least(here, pauses, text, seconds):
+    """Faster than that, looking would be the load."""
+    here(_Slowly((1, 0, 0, 1, 0)))
+    main(["--json", "-w", text])
+    assert pauses[0] == seconds
+
+
+def test_what_is_no_interval_is_named(here, capsys):
+    """Such as the directory behind -w."""
+    with pytest.raises(SystemExit):
+        main(["-w", "minion-report"])
+    assert "'minion-report' is no length of time (2, 0.5, 1m); REPORT_DIR goes before -w" in capsys.readouterr().err
 
 
 def test_a_pipe_gets_no_escapes_unless_it_asks(here, capsys, monkeypatch):

@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from status_events import NOW, Minion, books, read
 
-from minionize.model import Entry
+from minionize.model import Counts, Entry
 from minionize.status import tables
 from minionize.status.build import build
 from minionize.status.document import document
 from minionize.status.safe import width
 from minionize.status.style import Style
+from minionize.status.summary import summary
 from minionize.status.text import screen
 
 STYLE = Style(clock=time.gmtime)
@@ -214,6 +215,68 @@ done           49    59m50    59m50    59m50        -    59m50
 """
 
 
+def test_a_queue_that_counts_nothing(tmp_path):
+    """A broker: what is done the events tell, what is left nobody; so no share, and no estimate."""
+    Minion(tmp_path, ago=60).ends("a", ago=30, took=5.0).starts("b", ago=20)
+    nothing = books(engine="google", where="projects/p/subscriptions/minions")._replace(counts=Counts())
+    assert _screen(tmp_path, nothing) == NO_COUNTS
+
+
+NO_COUNTS = """\
+projects/p/subscriptions/minions (google)   started 10:41   running 1:00
+running
+done 1  in flight 1
+
+rate  1.00/min (1m)   chart: 1m   1 minion, 1 node
+   60.00   ┼                             ╭╮
+   30.00   ┤                             ││
+    0.00   ┼─────────────────────────────╯╰────────────────────────────
+
+duration        n      min      p50      p90      p99      max
+done            1     5.0s     5.0s        -        -     5.0s
+
+in flight  param   node         minion
+    20.0s  seed=1  paravance-1  c69d4bd8
+"""
+
+
+def test_what_is_left_out_is_said(tmp_path):
+    """Warnings have five lines, a hint one of them; a note takes two at most, and is no alarm."""
+    counts = _sweep(tmp_path)._replace(
+        notes=("The server keeps no file: " + "what happened is lost if it stops. " * 9,)
+    )
+    minion = Minion(tmp_path, "another", queue="q0")
+    minion.ends("x").write("garbage\n").beats()
+    lines = screen(build(read(tmp_path), counts, NOW), STYLE)
+    assert lines[-5:] == [
+        "! 4 more of these                                 minion-status --json",
+        "! paravance-7 fails 25.0% of tasks (others 0.0%)  minion-status --nodes",
+        "! 1 param held by lost minions                    minion-queue release --lost",
+        "! 1 straggler, in flight for up to 10m            minion-status --in-flight",
+        "  put the dead ones back                          minion-queue retry --all",
+    ]
+    shown = _screen(tmp_path / "none", books(pending=1, notes=counts.notes)).splitlines()
+    assert shown[-3].startswith("i The server keeps no file: what happened is lost")
+    assert shown[-2].startswith("  ")
+    assert shown[-2].endswith("...")
+
+
+def test_one_line_says_how_far_it_is(tmp_path):
+    """For a log."""
+    counts = _sweep(tmp_path)
+    assert summary(build(read(tmp_path), counts, NOW), STYLE) == SUMMARY
+    waiting = summary(build(read(tmp_path / "none"), books(pending=5), NOW), STYLE)
+    assert waiting == "10:42:00  waiting  0.0%  done 0  in flight 0  pending 5"
+    alone = summary(build(read(tmp_path), None, NOW), STYLE)
+    assert alone == "10:42:00  running  done 130  dead 10  in flight 2  lost 1  0.00/min  3 warnings"
+
+
+SUMMARY = (
+    "10:42:00  running  14.0%  done 130  dead 10  in flight 2  lost 1  pending 857  0.00/min"
+    "  ETA ~8 hours and 2 minutes (18:44)  3 warnings"
+)
+
+
 def test_numbers_are_grouped_where_asked(tmp_path):
     """On a terminal."""
     assert "2 000 params" in _screen(tmp_path, books(pending=2000), style=STYLE._replace(separator=" "))
@@ -240,7 +303,9 @@ def test_hostile_text_is_shown_safely_and_fits(tmp_path_factory, text, columns):
     lists = (tables.failure_list, tables.in_flight_list, tables.minion_list, tables.node_list)
     drawn = screen(status, style) + [line for draw in lists for line in draw(status, style, 20)]
     assert max(width(line) for line in drawn) <= columns
-    assert all(line.isprintable() for line in drawn + tables.failure_detail(status, files, 1, style, 20))
+    assert all(
+        line.isprintable() for line in drawn + tables.failure_detail(status, files, status.failures[0], style, 20)
+    )
     assert json.loads(json.dumps(document(status, files)))["failures"][0]["example"]["param"] == {text: text}
 
 
@@ -260,12 +325,10 @@ def test_the_screen_never_exceeds_a_terminal(tmp_path):
 
 def test_one_group_of_failures_with_its_stderr(tmp_path):
     """The params, newest first, and what the newest wrote."""
-    _sweep(tmp_path)
+    counts = _sweep(tmp_path)
     files = read(tmp_path)
-    status = build(files, None, NOW)
-    assert "\n".join(tables.failure_detail(status, files, 1, STYLE, 2)) + "\n" == DETAIL
-    with pytest.raises(IndexError):
-        tables.failure_detail(status, files, 2, STYLE, 2)
+    status = build(files, counts, NOW)
+    assert "\n".join(tables.failure_detail(status, files, status.failures[0], STYLE, 2)) + "\n" == DETAIL
 
 
 DETAIL = """\
