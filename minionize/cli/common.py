@@ -57,6 +57,31 @@ def _formatter(prog: str) -> argparse.HelpFormatter:
     return argparse.RawDescriptionHelpFormatter(prog, width=max(40, width - 2))
 
 
+class _PrintCompletion(argparse.Action):
+    """Prints what a shell reads to complete the command, and leaves, as ``--version`` does."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: Any, values: Any, option_string: str | None = None
+    ) -> None:
+        """Print it."""
+        from minionize.cli.completion import script
+
+        print(script(parser, values), end="")
+        parser.exit()
+
+
+def add_completion(to: argparse.ArgumentParser) -> None:
+    """Add ``--print-completion SHELL``."""
+    to.add_argument(
+        "--print-completion",
+        action=_PrintCompletion,
+        choices=("bash", "zsh", "fish"),
+        metavar="SHELL",
+        default=argparse.SUPPRESS,
+        help="Print what bash, zsh or fish reads to complete this command, and leave",
+    )
+
+
 def add_settings(to: argparse.ArgumentParser, groups: Iterable[str] | None = None) -> None:
     """Add an option for every setting that has flags, of these groups of the table (None: of all)."""
     wanted = dict.fromkeys(row.group for row in TABLE if row.flags) if groups is None else groups

@@ -60,6 +60,7 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
     parser.add_argument(
         "--doctor", action="store_true", help="Check that the queue, the command and the reports are usable"
     )
+    common.add_completion(parser)
     common.add_settings(parser)
     parser.add_argument("command", nargs="...", metavar="COMMAND [ARG...]", help="The program to run")
     return parser
