@@ -8,7 +8,7 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING
 
-from bench import claims, engines, processes, put, slots, startup
+from bench import claims, clients, engines, eta, processes, put, slots, startup, status
 from bench.children import Failed, nothing_left
 from bench.peers import Original
 from bench.plan import Plan
@@ -24,6 +24,9 @@ _THEMES: dict[str, Callable[[Plan, Report], None]] = {
     "put": put.measure,
     "engines": engines.measure,
     "startup": startup.measure,
+    "clients": clients.measure,
+    "status": status.measure,
+    "eta": eta.measure,
 }
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PROGRAMS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "programs")
 #: Variables that would change what is measured. Without byte code every start would compile everything anew.
-_OURS = ("MINION_", "SQLITE_", "SPOOL_", "FILE_", "EXECO_", "REPORTER_", "REDIS_", "GOOGLE_", "PULSAR_")
+_OURS = ("MINION_", "SQLITE_", "SPOOL_", "FILE_", "EXECO_", "REPORTER_", "REDIS_", "GOOGLE_", "PUBSUB_", "PULSAR_")
 _SCHEDULERS = ("SLURM_", "OAR_", "PBS_")
 _PYTHONS = ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONPROFILEIMPORTTIME")
 #: Seconds that a program may take, and that it gets to end after SIGTERM.

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import glob
 import importlib.util
+import json
 import os
 import shutil
-import socket
-import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from bench import targets
-from bench.children import Failed, Program, command, run, script, started
+from bench import servers, targets
+from bench.children import Program, command, run, script, started
 from bench.claims import drain, sweep
 from bench.measure import in_turn, rounds_of, spread
 from bench.peers import Missing
@@ -27,51 +27,63 @@ if TYPE_CHECKING:
 _TRUE, _SINGLY, _BATCHED = (1500, 400), (2000, 500), (20_000, 5_000)
 _BATCH = 64
 _MANY = 100_000
+#: Engines that cannot tell that nothing is left.
+_UNSURE = ("google",)
 #: System calls that reach a file system.
 _CALLS = "trace=%file,fsync,fdatasync,write,pwrite64,ftruncate,fcntl,flock,getdents64"
 
 
+#: The engines that need a server, and what starts it.
+SERVERS = {"redis": servers.redis, "google": servers.pubsub, "pulsar": servers.pulsar}
+#: How a queue of one's own is named on a server that is shared.
+_NAMES = {"redis": "REDIS_STREAM", "google": "GOOGLE_TOPIC_ID", "pulsar": "PULSAR_TOPIC"}
+
+
 class Kind(NamedTuple):
-    """An engine: the settings that choose it, and how its costs are counted."""
+    """An engine: the settings that point to it, and its server, if it needs one."""
 
     name: str
     settings: dict[str, str]
-    server: Server | None = None
+    server: servers.Server | None = None
 
 
 def measure(plan: Plan, report: Report) -> None:
     """Print it engine by engine, each beside the others in every round."""
     rounds = plan.times(3, 1)
     report.theme("engines", f"one minion on each, {rounds_of(rounds)}")
-    with _kinds(report) as kinds:
+    with kinds(report) as engines:
         for words, sizes, act in (
             ("/bin/true, -j2", _TRUE, _minion),
             ("no-ops singly", _SINGLY, lambda plan, kind, size: _noops(plan, kind, size, 1)),
             (f"no-ops by {_BATCH}", _BATCHED, lambda plan, kind, size: _noops(plan, kind, size, _BATCH)),
         ):
             size = sizes[plan.quick]
-            variants = {kind.name: lambda kind=kind, act=act, size=size: act(plan, kind, size) for kind in kinds}
+            variants = {kind.name: lambda kind=kind, act=act, size=size: act(plan, kind, size) for kind in engines}
             for name, rates in in_turn(rounds, variants).items():
                 report.add(f"{name}: {words}", spread(rates), "/s")
-        for kind in kinds:
+        for kind in engines:
             for batch in (1, _BATCH):
                 _measure_costs(plan, report, kind, batch)
     _measure_spool(plan, report, rounds)
 
 
 @contextmanager
-def _kinds(report: Report) -> Iterator[list[Kind]]:
-    kinds = [Kind("sqlite", {"MINION_ENGINE": "sqlite"}), Kind("spool", {"MINION_ENGINE": "spool"})]
+def kinds(report: Report, *servers_only: str) -> Iterator[list[Kind]]:
+    """Start the servers that can be had, and give all engines, or only those of these servers."""
+    found = [Kind("sqlite", {}), Kind("spool", {})]
     if importlib.util.find_spec("execo_engine"):
-        kinds.append(Kind("execo", {"MINION_ENGINE": "execo"}))
+        found.append(Kind("execo", {}))
     else:
         report.note("execo was left out: pip install 'minionize[execo]'")
-    if not importlib.util.find_spec("redis") or not shutil.which("redis-server"):
-        report.note("redis was left out: pip install 'minionize[redis]', apt-get install redis-server")
-        yield kinds
-        return
-    with _redis() as server:
-        yield [*kinds, Kind("redis", {"MINION_ENGINE": "redis", "REDIS_URL": server.url}, server)]
+    with ExitStack() as stack:
+        for name, start in SERVERS.items():
+            try:
+                server = stack.enter_context(start())
+            except Missing as why:
+                report.note(f"{name} was left out: {why}")
+            else:
+                found.append(Kind(name, server.settings, server))
+        yield [kind for kind in found if not servers_only or kind.name in servers_only]
 
 
 # ---------------------------------------------------------------------- rates
@@ -80,20 +92,36 @@ def _kinds(report: Report) -> Iterator[list[Kind]]:
 def _minion(plan: Plan, kind: Kind, count: int) -> float:
     """Run ``/bin/true`` for so many params, from the start of the minion to its exit."""
     with _filled(plan, kind, count) as (directory, settings):
-        return count / run(directory, command("minionize", "-q", "-j", "2", "/bin/true", **settings))
+        began = time.time()
+        took = run(directory, command("minionize", "-q", "-j", "2", "--idle-timeout", "1", "/bin/true", **settings))
+        if kind.name in _UNSURE:  # it stays a while, because it cannot know that it is done
+            took = _last_end(directory) - began
+        return count / took
 
 
 def _noops(plan: Plan, kind: Kind, count: int, batch: int) -> float:
     """Claim and settle so many tasks, and do nothing between."""
     with _filled(plan, kind, count) as (directory, settings):
-        return drain(directory, 1, batch, **settings).rate
+        return drain(directory, 1, batch, limit=count, **settings).rate
+
+
+def _last_end(directory: str) -> float:
+    """Tell when the last task ended, by the events (seconds since the epoch)."""
+    ends = []
+    for path in glob.glob(os.path.join(directory, "minion-report", "*.jsonl")):
+        with open(path, encoding="utf-8") as file:
+            ends += [event["t"] for event in map(json.loads, file) if event["type"] == "task_end"]
+    return max(ends)
 
 
 @contextmanager
 def _filled(plan: Plan, kind: Kind, count: int) -> Iterator[tuple[str, dict[str, str]]]:
     """Fill a queue of that kind in a directory of its own."""
     with plan.place() as directory:
-        settings = kind.settings | {"REDIS_STREAM": os.path.basename(directory)}
+        settings = {"MINION_ENGINE": kind.name, **kind.settings}
+        if kind.name in _NAMES:
+            name = os.path.basename(directory)
+            settings |= {_NAMES[kind.name]: name, "GOOGLE_SUBSCRIPTION": name}
         run(directory, command("queue", "put", f"1..{count}", **settings))
         yield directory, settings
         if kind.server:
@@ -109,9 +137,11 @@ def _measure_costs(plan: Plan, report: Report, kind: Kind, batch: int) -> None:
     words = "singly" if batch == 1 else f"by {batch}"
     with _filled(plan, kind, count) as (directory, settings):
         if kind.server:
-            before = kind.server.calls()
+            if kind.server.trips is None:
+                return  # it does not tell
+            before = kind.server.trips()
             drain(directory, 1, batch, **settings)
-            cost = (kind.server.calls() - before) / count
+            cost = (kind.server.trips() - before) / count
             report.add(f"{kind.name}: round trips a task, {words}", spread([cost]))
         elif shutil.which("strace"):
             report.add(
@@ -136,53 +166,6 @@ def _calls(directory: str, settings: dict[str, str], batch: int, count: int) -> 
 
     few = calls(batch)
     return (calls(count) - few) / (count - 2 * batch)
-
-
-class Server(NamedTuple):
-    """A Redis server of our own."""
-
-    url: str
-
-    def calls(self) -> int:
-        """Tell how many scripts it was asked to run so far: a round trip each."""
-        import redis
-
-        with redis.Redis.from_url(self.url) as client:
-            stats = client.info("commandstats")
-        return sum(int(stats.get(f"cmdstat_{name}", {"calls": 0})["calls"]) for name in ("evalsha", "eval"))
-
-
-@contextmanager
-def _redis() -> Iterator[Server]:
-    """Run a Redis server that keeps nothing on disk."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
-        cwd="/",
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        _wait_for(port, process)
-        yield Server(f"redis://127.0.0.1:{port}/0")
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + 20
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            with socket.create_connection(("127.0.0.1", port)) as connection:
-                connection.sendall(b"PING\r\n")
-                if connection.recv(5) == b"+PONG":
-                    return
-        except OSError:
-            time.sleep(0.02)
-    raise Failed("redis-server did not start")
 
 
 # ---------------------------------------------------------------------- the spool

@@ -62,6 +62,17 @@ class Original:
         start = "import sys; from minionize.cli import run; sys.exit(run())"
         return Program([self.python(), "-c", start, "/bin/true"], {"MINION_ENGINE": engine}, stdin)
 
+    def status(self, reports: str) -> Program:
+        """Make its ``minion-status``, which prints the most memory that it had, in kB, on a last line of its own."""
+        start = """
+from minionize.cli import status
+status()
+with open("/proc/self/status", encoding="ascii", errors="replace") as lines:
+    print(next(line.split()[1] for line in lines if line.startswith("VmHWM:")))
+"""
+        variables = {"MINION_REPORTER": "json", "REPORTER_JSON_DIRECTORY": reports}
+        return Program([self.python(), "-c", start], variables)
+
 
 def xargs(slots: int, params: str) -> Program:
     return Program(["xargs", f"-P{slots}", "-n1", "/bin/true"], {}, params)

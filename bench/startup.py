@@ -76,6 +76,14 @@ def _memory(plan: Plan) -> tuple[Memory, Memory]:
             return _read(minion.pid), _read(warden)
 
 
+def memory_of_minion(directory: str, settings: dict[str, str]) -> float:
+    """Start a minion on the queue that the settings name; returns what it has in memory while its task runs (MB)."""
+    run(directory, command("queue", "put", "60", **settings))
+    with started(command("minionize", "sleep", **settings), directory, endless=True) as minion:
+        _wait_for_children(minion)
+        return _read(minion.pid).resident
+
+
 def _wait_for_children(minion: subprocess.Popen[str]) -> int:
     """Wait until the minion's task runs; returns the pid of the warden."""
     end = time.monotonic() + _PATIENCE

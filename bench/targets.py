@@ -54,3 +54,11 @@ MEMORY = Target(25, 18, "less")
 SPOOL_DRAIN = Target(10_000, 20_000)
 SPOOL_PUT = Target(3, 1.5, "less")
 SPOOL_FILES = Target(2_500, None, "less")
+
+#: minion-status on 100 thousand events: seconds at first and later, peak memory (MB), and the HTML report (MB); seconds on
+#: ten thousand events in a thousand files.
+STATUS_COLD = Target(2, 1.5, "less")
+STATUS_WARM = Target(0.3, 0.2, "less")
+STATUS_MEMORY = Target(60, 40, "less")
+STATUS_HTML = Target(1, 0.3, "less")
+STATUS_FILES = Target(1, 0.4, "less")
