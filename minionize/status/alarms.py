@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Seen(NamedTuple):
-    """What reading the events brought up; ``done`` counts executions that were done, ``clock`` is ours.
+    """What reading the events brought up; ``done`` counts tasks that were done, ``clock`` is ours.
 
     ``held`` and ``dead`` are tasks that the queue lists so, of which no event tells.
     """

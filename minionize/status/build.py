@@ -12,7 +12,7 @@ from minionize.status.in_flight import in_flight, straggler_after
 from minionize.status.model import Durations, Eta, FailureGroup, InFlight, Minion, Rates, Run, RunState, Status, Tally
 from minionize.status.people import is_lost, minions, nodes
 from minionize.status.statistics import Sample
-from minionize.status.totals import Totals
+from minionize.status.totals import Totals, tasks_done
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +42,10 @@ def build(events: EventFiles, books: Books | None, clock: float) -> Status:
     now = max([clock, *(r.newest for r in ours if r.newest < clock + AHEAD)])
     held = in_flight(ledger, mine, books.leased if books else None, gone, done, now)
     groups = failure_groups(ledger, mine, books.dead if books else None)
-    counts = _tally(books, totals, held, groups)
+    told = len(totals.done)
+    if books is None or books.counts.done != told:
+        told = tasks_done(ledger, mine)
+    counts = _tally(books, totals, told, held, groups)
     state = _state(counts, ours, gone, held)
     started = min(_starts(ours, totals), default=None)
     if state == "finished":
@@ -71,7 +74,7 @@ def build(events: EventFiles, books: Books | None, clock: float) -> Status:
         unreadable=events.unreadable,
         refused=tuple(events.refused),
         elsewhere=totals.elsewhere,
-        done=len(totals.done),
+        done=told,
         held=_untold(ours, held),
         # A minion that vanished could not tell of it.
         dead=sum(task.stored is not None for g in groups if g.cause.kind != "crash" for task in g.tasks),
@@ -112,9 +115,11 @@ def _starts(ours: Sequence[MinionRecord], totals: Totals) -> list[float]:
     return [r.started for r in ours if r.started is not None] or list(totals.ended)
 
 
-def _tally(books: Books | None, totals: Totals, held: Sequence[InFlight], groups: Sequence[FailureGroup]) -> Tally:
+def _tally(
+    books: Books | None, totals: Totals, done: int, held: Sequence[InFlight], groups: Sequence[FailureGroup]
+) -> Tally:
     lost = sum(1 for task in held if task.state == "lost")
-    done, dead = len(totals.done), sum(task.dead for group in groups for task in group.tasks)
+    dead = sum(task.dead for group in groups for task in group.tasks)
     if books is None:
         return Tally("events", None, None, None, None, done, dead, len(held) - lost, lost, len(totals.ended))
     counts = _completed(books.counts, done, dead)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 #: To be raised with every change of what is kept, or of what an event comes to.
-FORMAT = 1
+FORMAT = 2
 _SUFFIX = ".ledger"
 #: Events (bytes) that are read again rather than kept: parsing so much takes a hundredth of a second.
 SMALL = 1 << 20

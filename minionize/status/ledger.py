@@ -7,6 +7,7 @@ minion are in the order in which it wrote them.
 from __future__ import annotations
 
 from array import array
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
@@ -22,7 +23,7 @@ DONE, FAILED, TIMEOUT, INTERRUPTED, CANCELLED, LOST = range(6)
 #: The outcome of a row whose settlement was refused: a later row of the same delivery counts instead.
 REPLACED = 6
 #: The columns of a ledger: what is kept of every row.
-COLUMNS = ("ended", "took", "outcome", "minion", "file", "offset", "_key")
+COLUMNS = ("ended", "took", "outcome", "minion", "file", "offset", "task", "_key")
 _NUMBER_OF = {name: number for number, name in enumerate(OUTCOMES)}
 
 
@@ -75,7 +76,7 @@ class Ledger:
 
     __slots__ = (
         "_index", "_key", "_replacing", "ended", "file", "last", "minion", "minions", "newest", "offset", "outcome",
-        "running", "started", "took",
+        "running", "started", "task", "took",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -84,6 +85,8 @@ class Ledger:
         self.outcome, self.minion = array("B"), array("I")
         #: Where the event stands: the number of its file, and the byte where its line begins.
         self.file, self.offset = array("I"), array("q")
+        #: The task's id, as a number.
+        self.task = array("q")
         self._key = array("q")
         self._replacing: dict[int, int] = {}
         self._index: dict[str, int] = {}
@@ -139,6 +142,7 @@ class Ledger:
         self.minion.append(number)
         self.file.append(place[0])
         self.offset.append(place[1])
+        self.task.append(_task(id))
         self._key.append(key)
         self.running.pop((number, id, delivery), None)
         if outcome >= CANCELLED:
@@ -169,6 +173,17 @@ def _end(event: Event) -> tuple[str, int, int, float]:
     """Take out of a ``task_end`` what its row holds: id, delivery, outcome, took."""
     took = max(0.0, _time(event["took"]))
     return str(event["id"]), int(event["delivery"]), _NUMBER_OF[event["outcome"]], took
+
+
+def _task(id: str) -> int:
+    """Make a number of an id, the same in every process: ids are usually 16 hexadecimal digits."""
+    try:
+        number = int(id, 16) if len(id) == 16 else -1
+    except ValueError:
+        number = -1
+    if number < 0:
+        number = int.from_bytes(blake2b(id.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+    return number - (1 << 63)
 
 
 def _key(number: int, id: str, delivery: int) -> int:

@@ -26,6 +26,12 @@ class Work:
         self.took = array("d")
 
 
+def tasks_done(ledger: Ledger, mine: Sequence[bool]) -> int:
+    """Count the tasks that were done: where a minion vanished, or a queue knows no ids, some were done more than once."""
+    rows = zip(ledger.task, ledger.outcome, ledger.minion, strict=True)
+    return len({task for task, outcome, number in rows if outcome == DONE and mine[number]})
+
+
 class Totals:
     """Executions of the minions in ``mine``; ``elsewhere`` counts those of others."""
 

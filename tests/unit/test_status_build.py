@@ -44,6 +44,17 @@ def test_without_a_queue_there_are_counts_but_no_total(tmp_path):
     assert status.run.state == "running"
 
 
+def test_a_task_that_was_done_twice_is_one_task(tmp_path):
+    """A minion that vanished between its event and its settlement, or a queue that knows no ids, makes two executions of it."""
+    Minion(tmp_path, "one").ends("a").ends("b")
+    Minion(tmp_path, "two").ends("a", delivery=2).stops()
+    assert build(read(tmp_path), None, NOW).counts.done == 2
+    broker = Counts(pending=0, delayed=0, leased=0, done=None, dead=0)
+    status = build(read(tmp_path), books()._replace(counts=broker), NOW)
+    assert (status.counts.done, status.counts.total, status.durations.done.n) == (2, 2, 3)
+    assert build(read(tmp_path), books(done=2), NOW).warnings == ()
+
+
 def test_a_queue_without_events_shows_its_counts(tmp_path):
     """It waits for a minion, unless somebody holds something already."""
     status = build(read(tmp_path), books(pending=5), NOW)
