@@ -61,7 +61,8 @@ def pubsub() -> Iterator[Server]:
 def pulsar() -> Iterator[Server]:
     """Run a Pulsar standalone."""
     _need("pulsar", "pulsar", "java", "apt-get install openjdk-17-jre-headless")
-    with _started("pulsar_up.sh", PULSAR_PORT=str(_free_port()), PULSAR_WEB_PORT=str(_free_port())) as settings:
+    ports = {name: str(_free_port()) for name in ("PULSAR_PORT", "PULSAR_WEB_PORT", "PULSAR_BOOKIE_PORT")}
+    with _started("pulsar_up.sh", **ports) as settings:
         yield Server(settings)
 
 

@@ -9,6 +9,8 @@ import time
 
 import pytest
 from execo_maker import ExecoMaker
+from google_maker import GoogleMaker, GoogleOnceMaker
+from pulsar_maker import PulsarBlindMaker, PulsarMaker
 from redis_maker import Redis8Maker, RedisMaker, Valkey9Maker
 from servers.file_server import FakeFileServer
 
@@ -127,6 +129,10 @@ MAKERS = {
     "redis": RedisMaker,
     "redis8": Redis8Maker,
     "valkey9": Valkey9Maker,
+    "google": GoogleMaker,
+    "google-exactly-once": GoogleOnceMaker,
+    "pulsar": PulsarMaker,
+    "pulsar-blind": PulsarBlindMaker,
 }
 
 

@@ -12,6 +12,8 @@ from itertools import pairwise
 
 import pytest
 from console import EXAMPLES, agrees, run, steps
+from servers import pubsub_server, pulsar_server
+from servers.ports import free_port, is_free
 
 ALL = os.environ.get("MINIONIZE_TEST_ALL") == "1"
 ROOT = EXAMPLES.parent
@@ -47,12 +49,12 @@ def table_of(directory):
         return list(csv.DictReader(file))
 
 
-@pytest.mark.parametrize("name", ["hello", "callback"])
+@pytest.mark.parametrize("name", ["hello", "callback", "screenshots"])
 def test_an_example_does_what_its_readme_shows(name, copy):
     """Every command, one after the other, prints what stands below it."""
     here = copy(name)
     commands = list(steps(here / "README.rst"))
-    assert len(commands) > 3
+    assert len(commands) > 2
     for command, shown in commands:
         printed = run(f"{{ {command}\n}} 2>&1", here).out
         assert agrees(shown, printed), f"$ {command}\n{printed}"
@@ -65,6 +67,9 @@ def test_every_example_is_run_here():
         "digits",
         "engine",
         "hello",
+        "pubsub",
+        "pulsar",
+        "screenshots",
     ]
 
 
@@ -197,6 +202,33 @@ def test_hello_sets_itself_up_in_a_bare_checkout(tmp_path):
     assert "minion-queue.db: 400 added" in ran.out
     assert ran.err.count("This minion:") == 2
     assert "done 400" in ran.out
+
+
+@pytest.mark.skipif(not ALL, reason="it installs into an environment of its own: MINIONIZE_TEST_ALL=1 runs it")
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("name", ["pubsub", "pulsar"])
+def test_an_example_with_a_server_starts_from_nothing(name, tmp_path):
+    """A virtual environment, a server, a queue, two minions, what others publish; and the server is gone at the end."""
+    {"pubsub": pubsub_server, "pulsar": pulsar_server}[name].require()
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    for part in ("minionize", "examples", "tests/servers"):
+        shutil.copytree(ROOT / part, checkout / part, ignore=shutil.ignore_patterns("__pycache__"))
+    for part in ("pyproject.toml", "README.rst", "LICENSE"):
+        shutil.copy(ROOT / part, checkout)
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # where a broker was fetched to
+    environ = {"TMPDIR": str(tmp_path), "PYTHON": sys.executable, "XDG_CACHE_HOME": cache}
+    ports = {name: free_port() for name in ("PUBSUB_PORT", "PULSAR_PORT", "PULSAR_WEB_PORT", "PULSAR_BOOKIE_PORT")}
+    environ |= {name: str(port) for name, port in ports.items()}
+    ran = run(f"sh examples/{name}/run", checkout, timeout=380, **environ)
+    assert ran.code == 0, ran.err
+    assert "40 added" in ran.out
+    assert "done 41" in ran.out
+    if name == "pubsub":
+        assert '"no JSON"  it cannot be decoded' in ran.out
+    else:
+        assert "\n41\n" in ran.out
+    assert all(map(is_free, ports.values()))
 
 
 def test_a_wrong_line_of_a_readme_is_noticed():

@@ -6,19 +6,15 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
-import fcntl
 import functools
 import itertools
 import os
-import random
 import shutil
-import socket
 import subprocess
 import tempfile
 
-from servers import need
+from servers import need, ports, sharing
 
 STARTER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pubsub_up.sh")
 PROJECT = "minionize-test"
@@ -31,10 +27,10 @@ _numbers = itertools.count()
 class PubsubServer:
     """An emulator, with all that it holds until it is stopped or restarted: it keeps everything in memory."""
 
-    def __init__(self, directory=None, port=None):
+    def __init__(self, directory=None):
         require()
         self.directory = directory or tempfile.mkdtemp(prefix="minionize-pubsub-")
-        self.port = port or _free_port()
+        (self.port,) = ports.chosen(self.directory, 1)
         try:
             self._run("up")
         except BaseException:
@@ -151,72 +147,11 @@ def require():
 
 @functools.cache
 def shared():
-    """Start the emulator that this test run shares, or join it; it ends with the last process that uses it."""
+    """Start the emulator that this test run shares, or join it."""
     require()
-    session = os.environ.get("PYTEST_XDIST_TESTRUNUID", f"{os.getpid():x}")[:8]
-    directory = os.path.join(tempfile.gettempdir(), f"minionize-pubsub-{session}")
-    atexit.register(_leave, directory)
-    with _alone(directory):
-        users = os.path.join(directory, "users")
-        os.makedirs(users, exist_ok=True)
-        with open(os.path.join(users, str(os.getpid())), "w", encoding="utf-8"):
-            pass
-        return PubsubServer(directory, _port_of(directory))
+    return sharing.join("pubsub", PubsubServer)
 
 
 def name():
     """Make a name that no other test uses."""
     return f"queue-{os.getpid()}-{next(_numbers)}"
-
-
-def _leave(directory):
-    with _alone(directory):
-        users = os.path.join(directory, "users")
-        for pid in os.listdir(users):
-            if int(pid) == os.getpid() or not os.path.exists(f"/proc/{pid}"):
-                os.unlink(os.path.join(users, pid))
-        if not os.listdir(users):
-            PubsubServer.stop(shared())
-
-
-def _port_of(directory):
-    """Choose the port, or learn which one another process chose."""
-    path = os.path.join(directory, "port")
-    try:
-        with open(path, encoding="utf-8") as file:
-            return int(file.read())
-    except FileNotFoundError:
-        port = _free_port()
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(str(port))
-        return port
-
-
-@contextlib.contextmanager
-def _alone(directory):
-    """Keep the other processes of this run out; the lock goes with the directory."""
-    path = f"{directory}.lock"
-    while True:
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if os.path.exists(path) and os.path.samestat(os.stat(path), os.fstat(lock)):
-            break
-        os.close(lock)  # the one before us has taken it away
-    try:
-        yield
-    finally:
-        if not os.path.exists(directory):
-            os.unlink(path)
-        os.close(lock)
-
-
-def _free_port():
-    """Find a port that nobody listens at."""
-    while True:
-        port = random.randrange(20000, 32000)
-        with socket.socket() as tried:
-            try:
-                tried.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        return port

@@ -14,12 +14,12 @@ import os
 import random
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 
 from servers import need
+from servers.ports import is_free
 
 FLAVOURS = ("debian", "redis8", "valkey9")
 #: The Python packages that hold a server.
@@ -145,15 +145,5 @@ def _free_ports(count, *, cluster=False):
         wanted = [first + n for n in range(count)]
         if cluster:
             wanted += [port + 10000 for port in wanted]
-        if all(map(_is_free, wanted)):
+        if all(map(is_free, wanted)):
             return first
-
-
-def _is_free(port):
-    with socket.socket() as tried:
-        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            tried.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
