@@ -35,10 +35,11 @@ class NewTask(NamedTuple):
 
 
 class Put(NamedTuple):
-    """What a put did: tasks added, and how many were known, by state (None: this engine cannot know)."""
+    """What a put did: tasks added, how many were known, by state (None: this engine cannot know), and what had to be made first."""
 
     added: int
     known: dict[str, int] | None
+    made: tuple[str, ...] = ()
 
 
 class Task(NamedTuple):

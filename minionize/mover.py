@@ -40,6 +40,7 @@ class Mover:
     def __init__(self, source: Engine, target: Engine, stop: Callable[[], object] = bool) -> None:
         """Move from one open queue to another; where ``stop`` comes true the batch at hand is finished, and no more."""
         self.moved = 0
+        self.made: tuple[str, ...] = ()
         self.taken: set[str] = set()
         self.known: dict[str, int] = {}
         self.refused: dict[str, str] = {}
@@ -155,6 +156,7 @@ class Mover:
             self._put(tasks[middle:])
 
     def _note(self, put: Put) -> None:
+        self.made = put.made
         for state, count in (put.known or {}).items():
             self.known[state] = self.known.get(state, 0) + count
 

@@ -109,6 +109,8 @@ def _move(giver: Engine, taker: Engine, again: str) -> int:
         except MinionizeError:
             print(f"{giver.where} -> {taker.where}: {_moved(mover)} before this:", file=sys.stderr)
             raise
+        for made in mover.made:
+            print(made, file=sys.stderr)
         print(f"{giver.where} -> {taker.where}: {_summary(mover, giver)}")
         _name_refused(mover)
         if stop.number:

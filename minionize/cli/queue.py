@@ -47,6 +47,7 @@ def main(argv: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = common.parser("minion-queue", description="Fill and administer the queue that minions work on.")
     parser.add_argument("--version", action="version", version=f"minion-queue {__version__}")
+    common.add_completion(parser)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", title="verbs", parser_class=common.Parser)
 
     def verb(name: str, *, engine: bool = True) -> argparse.ArgumentParser:
@@ -140,8 +141,8 @@ def _put(namespace: argparse.Namespace, settings: Settings) -> int:
         put = engine.put(number(texts, again=namespace.again))
     finally:
         engine.close()
-    for note in engine.notes:
-        print(note, file=sys.stderr)
+    for made in put.made:
+        print(made, file=sys.stderr)
     print(_describe(put, engine.where))
     return 0
 
@@ -252,9 +253,9 @@ def _cancel(engine: Engine, namespace: argparse.Namespace) -> int:
 
 
 def _drain(engine: Engine, namespace: argparse.Namespace) -> int:
-    from minionize.place import identity
+    from minionize.place import identity, user
 
-    who = f"{_user()}@{identity().host}"
+    who = f"{user()}@{identity().host}"
     _admin(engine, "control").control(Control(who, time.time()))
     print("all minions of this queue leave when their tasks end; for a day, or until:  minion-queue resume")
     return 0
@@ -300,15 +301,6 @@ def _lines(text: str, where: str) -> str:
 
     first, *others = [safe(line.strip()) for line in text.splitlines()] or [""]
     return f"\n{'':9}".join([first.rstrip(".") + where, *others])
-
-
-def _user() -> str:
-    from pwd import getpwuid
-
-    try:
-        return os.environ.get("USER") or getpwuid(os.getuid()).pw_name
-    except KeyError:  # a container's user may have no name
-        return str(os.getuid())
 
 
 def _tasks(count: int) -> str:

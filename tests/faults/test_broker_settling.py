@@ -101,7 +101,7 @@ def test_a_copy_is_confirmed_before_its_original_is_taken_off(topics):
     tasks = take(engine, 2)
     engine.broker.calls.clear()
     engine.exchange([Nack(tasks[0]), Bury(tasks[1], FAILURE)])
-    assert engine.broker.calls == ["publish", "ack"]
+    assert engine.broker.calls == ["publish", "publish", "ack"]
 
 
 def test_who_does_not_hold_a_task_any_more_publishes_nothing(topics):
@@ -189,6 +189,55 @@ def test_a_message_that_could_not_be_offered_again_is_dead_at_once(topics):
     assert "2000 bytes" in task.error
     engine.exchange([Bury(task, FAILURE)])
     assert len(published(topics, "dead")[0].data) == 1000
+
+
+def test_attributes_of_somebody_else_count_as_part_of_what_must_be_offered_again(topics):
+    """A copy carries them: with them it may be too large for the broker although its data are not."""
+    topics.publish(Outgoing(b"x" * 900, {"origin": "y" * 200}))
+    engine = FakeEngine(topics)
+    (task,) = take(engine)
+    assert "900 bytes" in task.error
+    engine.exchange([Bury(task, FAILURE)])
+    (letter,) = published(topics, "dead")
+    assert len(letter.data) + len("origin") + 200 == 1000
+
+
+def test_what_one_topic_took_is_not_published_again_because_another_did_not(topics, monkeypatch):
+    """Copies and dead letters of one settlement go to two topics, of which one may fail."""
+    engine = FakeEngine(topics)
+    engine.put([NewTask(str(n), str(n)) for n in range(3)])
+    held = take(engine, 3)
+    publish, failing = engine.broker.publish, [True]
+
+    def fail(messages, confirmed=int):
+        for message in messages:
+            if message.to == "retry" and failing:
+                failing.clear()
+                raise EngineUnavailable("the topic of the tasks fails")
+            publish([message], confirmed)
+
+    monkeypatch.setattr(engine.broker, "publish", fail)
+    batch = [Bury(held[0], FAILURE), Nack(held[1]), Bury(held[2], FAILURE)]
+    with pytest.raises(EngineUnavailable):
+        engine.exchange(batch)
+    assert engine.exchange(batch).gone == ()
+    assert len(published(topics, "dead")) == 2
+    assert len(published(topics, "retry")) == 1
+
+
+@pytest.mark.parametrize("let_go", ["close", "renew"])
+def test_what_is_published_anew_is_not_given_back_as_well(topics, let_go):
+    """A minion that leaves between the two takes the original off, if the broker lets it."""
+    engine = FakeEngine(topics)
+    engine.put([NewTask("x", "1"), NewTask("y", "2")])
+    failed, other = take(engine, 2)
+    engine.broker.failing = ["ack"]
+    with pytest.raises(EngineUnavailable):
+        engine.exchange([Nack(failed)])
+    engine.close() if let_go == "close" else engine.renew([])
+    found = {task.param: task.attempt for task in take(FakeEngine(topics, "b"), 2)}
+    assert found == {failed.param: 2, other.param: 1}
+    assert len(topics.messages["tasks"]) == 2
 
 
 def test_closing_gives_back_although_the_broker_fails(topics):

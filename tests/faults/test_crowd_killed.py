@@ -7,7 +7,7 @@ from collections import defaultdict
 
 import pytest
 from harness import wait_until
-from servers import redis_server
+from servers import pubsub_server, pulsar_server, redis_server
 from servers.need import EVERYTHING
 
 from minionize import plugins
@@ -23,6 +23,9 @@ ENGINES = {
     "spool": dict,
     "execo": dict,
     "redis": lambda: {"REDIS_URL": redis_server.shared().url, "REDIS_STREAM": redis_server.stream_name()},
+    # What a killed minion had asked for, and not got yet, comes back when the subscription's deadline of 10 s is over.
+    "google": lambda: {**pubsub_server.shared().environment(pubsub_server.name()), "MINION_IDLE_TIMEOUT": "12s"},
+    "pulsar": lambda: pulsar_server.shared().environment(pulsar_server.topic_name()),
 }
 #: A lease that is over soon; and no task is given up, as it is not to blame for any of this.
 COMMON = {"MINION_LEASE": "2s", "MINION_MAX_CRASHES": "1000"}
@@ -53,11 +56,11 @@ class Crowd:
 
 
 def books(camp, variables):
-    """Read the books as people do."""
+    """Read the books as people do: as far as the engine knows them."""
     process = camp.queue("show", variables=variables)
     assert process.code() == 0, process.err
     rows = [line.split() for line in process.out.splitlines()[1:6]]
-    return {name: int(count) for name, count in rows}
+    return {name: int(count) for name, count in rows if count != "unknown"}
 
 
 def runs_of(camp):
@@ -83,7 +86,8 @@ def test_a_crowd_that_is_killed_one_by_one_loses_nothing(camp, engine):
         if exact:
             assert sum(books(camp, variables).values()) == PARAMS
     assert crowd.end() == [0] * MINIONS
-    assert books(camp, variables) == {"pending": 0, "delayed": 0, "leased": 0, "done": PARAMS, "dead": 0}
+    at_the_end = {"pending": 0, "delayed": 0, "leased": 0, "done": PARAMS, "dead": 0}.items()
+    assert books(camp, variables).items() <= at_the_end
 
     victims = {event["minion"] for event in camp.events("minion_start") if event["pid"] in crowd.killed}
     runs = runs_of(camp)

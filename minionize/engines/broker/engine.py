@@ -66,10 +66,15 @@ class BrokerEngine(DeadLetters):
         queue: str,
         where: str,
         notes: tuple[str, ...] = (),
+        made: tuple[str, ...] = (),
     ) -> None:
-        """Take over an open broker. ``queue`` is made of the address: a broker keeps nothing for us to call it by."""
+        """Take over an open broker; ``made`` says what was missing there, a sentence each.
+
+        ``queue`` is made of the address: a broker keeps nothing for us to call it by.
+        """
         super().__init__(broker, decode, subscription)
         self.traits, self.queue, self.where, self.notes = traits, queue, where, notes
+        self._made = made
         self._limit = traits.param_limit or 0
         self._held: dict[Key, _Held] = {}
         self._keys: dict[str, Key] = {}  # by the broker's name of the message
@@ -93,7 +98,7 @@ class BrokerEngine(DeadLetters):
             except EngineUnavailable as error:
                 advice = "Putting all of them again would run these twice."
                 raise staged.broke_off(error, added, advice) from error
-        return Put(added, None)
+        return Put(added, None, self._made)
 
     # ------------------------------------------------------------------ what a minion does
 
@@ -122,7 +127,7 @@ class BrokerEngine(DeadLetters):
         named = {_key(task): task for task in held}
         dropped = [one for key, one in self._held.items() if key not in named]
         if dropped:
-            self._broker.tasks.give_back([one.message for one in dropped])
+            self._let_go(dropped)
             self._forget(dropped, settled=False)
         ours = [self._held[key] for key in named if key in self._held]
         refused = self._refused(ours, self._broker.tasks.renew([one.message for one in ours]) if ours else [])
@@ -144,8 +149,7 @@ class BrokerEngine(DeadLetters):
             return
         self._closed = True
         try:
-            if self._held:
-                self._broker.tasks.give_back([one.message for one in self._held.values()])
+            self._let_go(list(self._held.values()))
         except EngineError:
             pass  # then it comes back when the broker takes us for lost
         finally:
@@ -184,12 +188,18 @@ class BrokerEngine(DeadLetters):
         delivery, error = content.delivery, content.error
         while (content.id, delivery) in self._held or (content.id, delivery) in self._past:
             delivery += 1  # the broker does not say how often it handed a message out
-        if len(message.data) > self._limit:
-            error = f"it has {len(message.data)} bytes, and could not be offered again with more than {self._limit}"
+        if len(message.data) > self._room(message):
+            error = (
+                f"it has {len(message.data)} bytes, and could not be offered again with more than {self._room(message)}"
+            )
         task = Task(content.id, content.param, content.attempt, delivery, content.crashes, error=error)
         self._held[_key(task)] = _Held(message, task)
         self._keys[message.key] = _key(task)
         return task
+
+    def _room(self, message: Received) -> int:
+        """Count the bytes of data that a copy of a message can have."""
+        return max(0, self._limit - envelope.baggage(message))
 
     def _is_ended(self) -> bool:
         return self.traits.finite and not self._held and bool(self._broker.is_empty())
@@ -223,16 +233,20 @@ class BrokerEngine(DeadLetters):
         if self.traits.fencing:
             held = [one for _, one in fresh]
             refused = self._refused(held, self._broker.tasks.renew([one.message for one in held]))
-        kept = [(settlement, one) for settlement, one in fresh if one not in refused]
-        self._broker.publish([self._successor(settlement, one) for settlement, one in kept])
-        for _, one in kept:
-            one.copied = True
+        kept = [(one, self._successor(settlement, one)) for settlement, one in fresh if one not in refused]
+        for address in ("dead", "retry"):  # if one of the two fails, the other is not published again
+            group = [(one, successor) for one, successor in kept if successor.to == address]
+            if group:
+                self._broker.publish([successor for _, successor in group])
+            for one, _ in group:
+                one.copied = True
         return refused
 
     def _successor(self, settlement: Settlement, one: _Held) -> Outgoing:
         message, task = one.message, one.task
         if isinstance(settlement, Bury):
-            return Outgoing(message.data[: self._limit], envelope.dead(message, task, settlement.failure), "dead")
+            attributes = envelope.dead(message, task, settlement.failure)
+            return Outgoing(message.data[: self._room(message)], attributes, "dead")
         attempt = task.attempt + int(isinstance(settlement, Nack) and settlement.charge)
         attributes = envelope.again(message, task, attempt=attempt, subscription=self._subscription)
         delay = min(settlement.delay, _LONGEST) if isinstance(settlement, Nack) else 0.0
@@ -247,6 +261,15 @@ class BrokerEngine(DeadLetters):
             self._forget(held, settled=True)
 
     # ------------------------------------------------------------------ what is held
+
+    def _let_go(self, held: Sequence[_Held]) -> None:
+        """Give messages back, but take off those whose successor is published already."""
+        copied = [one.message for one in held if one.copied]
+        rest = [one.message for one in held if not one.copied]
+        if rest:
+            self._broker.tasks.give_back(rest)
+        if copied:
+            self._broker.tasks.ack(copied)
 
     def _refused(self, held: Sequence[_Held], messages: Sequence[Received]) -> list[_Held]:
         keys = {message.key for message in messages}

@@ -7,6 +7,7 @@ reads, and whose id is made of the message's. Attributes are short texts (1024 b
 from __future__ import annotations
 
 from hashlib import sha256
+from itertools import islice
 from json import dumps, loads
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -122,6 +123,11 @@ def is_newer(message: Received) -> bool:
     return version.isascii() and version.isdigit() and len(version) <= _LONGEST_NUMBER and int(version) > FORMAT
 
 
+def baggage(message: Received) -> int:
+    """Count the bytes of somebody else's attributes that a copy keeps."""
+    return sum(len(bytes_of(name)) + len(bytes_of(text)) for name, text in _others(message).items())
+
+
 def is_for(message: Received, subscription: str) -> bool:
     """Whether it is for that subscription: what was put is for all, a copy for the one whose minion made it."""
     return message.attributes.get(FOR, subscription) == subscription
@@ -129,9 +135,14 @@ def is_for(message: Received, subscription: str) -> bool:
 
 def _life(message: Received, task: Task, attempt: int) -> dict[str, str]:
     """Keep what somebody else's message said, and say what is known of its task."""
-    others = {name: value for name, value in message.attributes.items() if not name.startswith(MARK)}
     ours = {MARK: str(FORMAT), ID: task.id, ATTEMPT: str(attempt), CRASHES: str(task.crashes)}
-    return {**dict(list(others.items())[:_KEPT]), **ours, **({} if _is_ours(message) else {RAW: "1"})}
+    return {**_others(message), **ours, **({} if _is_ours(message) else {RAW: "1"})}
+
+
+def _others(message: Received) -> dict[str, str]:
+    """Choose what a copy keeps of somebody else's attributes."""
+    others = ((name, text) for name, text in message.attributes.items() if not name.startswith(MARK))
+    return dict(islice(others, _KEPT))
 
 
 def _name_of(text: str) -> str:

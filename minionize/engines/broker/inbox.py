@@ -30,6 +30,7 @@ class Inbox:
         self._messages: deque[Received] = deque()
         self._wanted = 0
         self._left = time.monotonic()  # when somebody last took
+        self._lingering = False  # whether a take has something already
         self._woken = self._closed = False
 
     # ------------------------------------------------------------------ for the one that takes
@@ -46,12 +47,13 @@ class Inbox:
                     taken.append(self._messages.popleft())
                     self._wanted -= 1
                     until = time.monotonic() + self._linger
+                    self._lingering = True
                 left = until - time.monotonic()
                 if len(taken) == limit or left <= 0 or self._woken or self._closed:
                     break
                 self._condition.wait(left)
             self._woken = False
-            self._wanted = 0
+            self._wanted, self._lingering = 0, False
             self._left = time.monotonic()
             self._condition.notify_all()
         return taken
@@ -85,7 +87,10 @@ class Inbox:
             if self._closed:
                 return list(messages)
             self._messages.extend(messages)
-            self._condition.notify_all()
+            if not self._lingering or len(self._messages) >= self._wanted:
+                self._condition.notify_all()  # else it looks again soon by itself
+            if len(self._messages) <= self._wanted:
+                return []  # somebody is taking who will have them all
             mine = {id(message) for message in messages}
             while any(id(message) in mine for message in self._messages):
                 left = GRACE if self._wanted else self._left + GRACE - time.monotonic()
