@@ -185,9 +185,9 @@ class Courier:
             self._carrying = bool(settled)
         limit = 0 if self._closing else self._want
         started = time.monotonic()
-        # That there is nothing is said at once; only then do we wait for something.
+        # That there is nothing is said at once, and that all is settled; only then do we wait for something.
         wait = min(self._lease / 3, self._renew_at - started if self._held else self._lease)
-        urgent = self._counting or self._renewing or not self._empty
+        urgent = settled or self._counting or self._renewing or not self._empty
         wait = max(0.0, wait) if limit and not urgent else 0.0
         try:
             delivery = self._engine.exchange(settled, limit=limit, wait=wait)

@@ -436,7 +436,7 @@ class Minion:
                 self._leave("lifetime", stop=True)
             else:
                 due = min(due, self._began + options.lifetime)
-        if not self._empty or self._is_busy() or self._reason:
+        if not self._empty or self._is_busy() or self._courier.busy or self._reason:
             self._idle_since = None
         elif self._idle_since is None:
             self._idle_since = now

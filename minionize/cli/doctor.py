@@ -62,11 +62,12 @@ def _queue(settings: Settings) -> str:
         engine.close()
     took = (time.perf_counter() - begin) * 1000
     books = ", ".join(f"{value} {state}" for state, value in zip(counts._fields, counts, strict=True) if value)
+    books = books or ("it cannot tell what is in it" if counts.pending is None else "empty")
     path = getattr(engine, "path", None)
     if path and not os.access(path, os.W_OK):
         raise OSError(f"{path} can be read, but not written: no minion can take anything from it")
     kind = f", on {place.filesystem(path)}" if path and not engine.notes else ""
-    return "\n".join([f"{name} at {engine.where}{kind}: {books or 'empty'} (in {took:.0f} ms)", *engine.notes])
+    return "\n".join([f"{name} at {engine.where}{kind}: {books} (in {took:.0f} ms)", *engine.notes])
 
 
 def _command(words: list[str]) -> str:

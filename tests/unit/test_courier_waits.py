@@ -122,6 +122,18 @@ def meet():
         minion.leaves()
 
 
+def test_the_courier_is_not_busy_while_it_waits_for_tasks(meet):
+    """Settlements that travel when the queue has nothing are settled at once: only what follows waits for something."""
+    minion = meet()
+    minion.courier.ask(1)
+    assert minion.engine.waits.wait(PATIENCE)
+    minion.engine.waits.clear()
+    minion.courier.settle([Ack(TASK)], urgent=True)
+    assert minion.engine.waits.wait(PATIENCE)
+    assert not minion.courier.busy
+    assert minion.engine.calls[-2:] == ["settle", "ask"]
+
+
 def test_a_renewal_asked_for_while_the_books_are_read_does_not_wait_for_tasks(meet):
     """A minion that goes on after Ctrl-Z resumes its children when it has that answer: not a third of a lease later."""
     step = Step()
