@@ -185,7 +185,7 @@ class minionizer:  # noqa: N801 - the original's name
             console,
             Progress(time.monotonic(), terminal=console.terminal, quiet=self._quiet, durable=engine.traits.durable),
             lambda poller: self._pool(poller, console, warden, how, me, engine),
-            how,
+            _bearing(how, engine, settings),
             wake,
         )
         minion.record(
@@ -239,6 +239,16 @@ class minionizer:  # noqa: N801 - the original's name
             ) from error
         environment = {**os.environb, b"MINION_ID": me.uid.encode()}
         return Pool(outputs, poller, warden, environment, timeout=how.timeout, grace=how.grace)
+
+
+def _bearing(how: Options, engine: Engine, settings: Settings) -> Options:
+    """Let a minion stay long enough by default, where a queue cannot tell that somebody still holds something.
+
+    Else all leave in the lease that a minion which vanished had left, and its tasks stay behind.
+    """
+    if engine.traits.finite or engine.traits.lease != "timed" or settings.source(table.IDLE_TIMEOUT) != "default":
+        return how
+    return how._replace(idle_timeout=max(how.idle_timeout, 1.5 * how.lease))
 
 
 def _open_standard_files() -> None:

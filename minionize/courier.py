@@ -109,6 +109,11 @@ class Courier:
         """Whether the engine has not taken all settlements yet."""
         return bool(self._settled) or self._carrying
 
+    @property
+    def answered(self) -> bool:
+        """Whether the engine ever did."""
+        return self._answered
+
     def messages(self) -> Iterable[Message]:
         """Take the messages that have come."""
         while self._inbox:

@@ -122,6 +122,8 @@ class Minion:
         )
         for note in self._engine.notes:
             self._console.say(note)
+        if options.wait and not self._engine.traits.finite:
+            self._console.warn("this queue cannot tell whether anything is left: --wait stays until it is told to go.")
         self._courier = Courier(self._engine, lease=options.lease, patience=options.patience, notify=self._wake.notify)
         try:
             while not self._finished():
@@ -498,7 +500,7 @@ class Minion:
 
     def _exit_code(self, reason: Reason) -> int:
         if isinstance(self._error, EngineUnavailable):
-            return 75 if self.tally.started else self._error.exit_code
+            return 75 if self._courier.answered else self._error.exit_code
         if self._error is not None:
             return self._error.exit_code if isinstance(self._error, MinionizeError) else 70
         books = self._counts

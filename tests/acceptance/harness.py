@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 #: Seconds after which what should have happened has not.
 PATIENCE = 30.0
 #: The modules of the commands, for a checkout that is not installed.
-_MODULES = {"minionize": "minionize", "minion-queue": "queue", "minion-status": "status"}
+_MODULES = {"minionize": "minionize", "minion-queue": "queue", "minion-status": "status", "mtop": "top"}
 
 
 def until(happened: Callable[[], object], what: str = "") -> object:

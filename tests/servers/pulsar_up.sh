@@ -81,6 +81,8 @@ journalPreAllocSizeMB=4
 diskUsageThreshold=0.99
 diskUsageWarnThreshold=0.98
 journalFlushWhenQueueEmpty=true
+# as in Pulsar's own configuration: without it one entry of 5 MiB, as chunks are, makes broker and bookie retry it for ever
+nettyMaxFrameSizeBytes=5253120
 managedLedgerDefaultEnsembleSize=1
 managedLedgerDefaultWriteQuorum=1
 managedLedgerDefaultAckQuorum=1

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -83,6 +86,14 @@ def test_an_id_that_no_attribute_holds_is_replaced():
     _, attributes = envelope.fresh(NewTask("a\ud800", "1"))
     assert attributes[envelope.ID].isalnum()
     assert attributes == envelope.fresh(NewTask("a\ud800", "1"))[1]
+
+
+@pytest.mark.parametrize("data", [b"{no json", b"", b"\xff"])
+def test_what_says_that_it_is_ours_and_is_no_json_is_no_param(data):
+    """Anybody may write that; unread it would go into every line that is written about the task."""
+    task = task_of(received(data, {envelope.MARK: "1"}))
+    assert "cannot be decoded" in task.error
+    assert isinstance(json.loads(task.param), str)
 
 
 def test_attributes_that_are_no_numbers_make_a_dead_letter_not_an_error():

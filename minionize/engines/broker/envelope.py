@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from minionize.engines.decoding import read as read_foreign
 from minionize.engines.staging import bytes_of, is_name, text_of
+from minionize.errors import BadParam
 from minionize.model import Entry, Failure
 from minionize.params import jsontext
 
@@ -164,13 +165,17 @@ def _is_ours(message: Received) -> bool:
 
 
 def _ours(data: bytes) -> tuple[str, str]:
-    """Read what says that it is of ours, which anybody can say."""
+    """Read what says that it is of ours, which anybody can say: it may be no JSON, and would spoil all that is written of it."""
     try:
-        return text_of(data), ""
+        text = text_of(data)
+        jsontext.decode(text)
     except UnicodeDecodeError as error:
-        return jsontext.encode(
-            data.decode("utf-8", "replace")
-        ), f"it is no UTF-8 ({error.reason} at byte {error.start})"
+        why = f"it is no UTF-8 ({error.reason} at byte {error.start})"
+    except BadParam as error:
+        why = str(error).partition("\n")[0]
+    else:
+        return text, ""
+    return jsontext.encode(data.decode("utf-8", "replace")), why
 
 
 def _failure(message: Received) -> Failure | None:
