@@ -32,20 +32,25 @@ def html(directory: str) -> str:
     return page(build(files, books, end + 10), files)
 
 
-def shoot(browser: str, page: str, picture: str, scheme: int, home: str) -> None:
+def browser() -> str:
+    """Find Chromium; leaves where there is none."""
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    if not found:
+        sys.exit("there is no Chromium here (apt-get install chromium)")
+    return found
+
+
+def shoot(browser: str, page: str, picture: str, scheme: int, home: str, size: str = SIZE) -> None:
     """Let the browser open a page in a window that nobody sees, and write what it shows."""
     options = ["--headless=new", "--disable-gpu", "--hide-scrollbars", "--no-first-run", f"--user-data-dir={home}"]
     if os.geteuid() == 0:  # it has no sandbox for root
         options.append("--no-sandbox")
-    options += [f"--window-size={SIZE}", f"--blink-settings=preferredColorScheme={scheme}", f"--screenshot={picture}"]
+    options += [f"--window-size={size}", f"--blink-settings=preferredColorScheme={scheme}", f"--screenshot={picture}"]
     subprocess.run([browser, *options, f"file://{page}"], check=True, stderr=subprocess.DEVNULL)
 
 
 def main() -> int:
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
-    if not browser:
-        print("report.py: there is no Chromium here (apt-get install chromium)", file=sys.stderr)
-        return 2
+    found = browser()
     with tempfile.TemporaryDirectory() as place:
         write(os.path.join(place, "minion-report"))
         path = os.path.join(place, "report.html")
@@ -53,7 +58,7 @@ def main() -> int:
             file.write(html(os.path.join(place, "minion-report")))
         for name, scheme in SCHEMES.items():
             picture = os.path.join(HERE, f"report-{name}.png")
-            shoot(browser, path, picture, scheme, os.path.join(place, "chromium"))
+            shoot(found, path, picture, scheme, os.path.join(place, "chromium"))
             print(picture)
     return 0
 
