@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import select
 import socket
 import threading
@@ -11,9 +10,9 @@ import time
 
 from harness import wait_until
 from servers import pubsub_server
+from steps import tasks
 
-from minionize.errors import EngineUnavailable
-from minionize.model import Failure, NewTask
+from minionize.model import Failure
 from minionize.testing import identity
 
 FAILURE = Failure("exit", "exit 3", exit=3)
@@ -66,39 +65,6 @@ class Queue:
             engine.close()
         if self.server is pubsub_server.shared():
             self.server.delete(self.address)
-
-
-def tasks(count, start=0):
-    """Make tasks."""
-    return [NewTask(f"{n:016x}", json.dumps(n)) for n in range(start, start + count)]
-
-
-def take(engine, count, settled=()):
-    """Take so many tasks, which have to come; what is settled is settled first."""
-    found = []
-
-    def more():
-        found.extend(engine.exchange(limit=count - len(found), wait=0.2).tasks)
-        return len(found) == count
-
-    assert engine.exchange(settled).gone == ()
-    wait_until(more, lambda: f"{count} tasks, of which {len(found)} came")
-    return found
-
-
-def persistently(act):
-    """Do it as a courier does: again while the server does not answer. Returns what it gave, and what was said meanwhile."""
-    said = []
-
-    def attempt():
-        try:
-            return (act(),)
-        except EngineUnavailable as error:
-            said.append(str(error))
-            return None
-
-    (found,) = wait_until(attempt, lambda: f"an answer of the server, which said: {said[-1:]}")
-    return found, said
 
 
 class Network:

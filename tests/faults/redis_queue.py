@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import threading
 
 from harness import PATIENCE, wait_until
 from servers import redis_server
+from steps import tasks
 
-from minionize.errors import EngineUnavailable
-from minionize.model import Failure, NewTask
+from minionize.model import Failure
 from minionize.testing import identity
 
 FAILURE = Failure("exit", "exit 3", exit=3)
@@ -62,38 +61,6 @@ class Queue:
             keys = list(client.scan_iter(f"{self.stream}*"))
             if keys:
                 client.delete(*keys)
-
-
-def tasks(count, start=0):
-    """Make tasks."""
-    return [NewTask(f"{n:016x}", json.dumps(n)) for n in range(start, start + count)]
-
-
-def persistently(act):
-    """Do it as a courier does: again while the server does not answer. Returns what it gave, and what was said meanwhile."""
-    said = []
-
-    def attempt():
-        try:
-            return (act(),)
-        except EngineUnavailable as error:
-            said.append(str(error))
-            return None
-
-    (found,) = wait_until(attempt, lambda: f"an answer of the server, which said: {said[-1:]}")
-    return found, said
-
-
-def take(engine, count):
-    """Take so many tasks, which have to come."""
-    found = []
-
-    def more():
-        found.extend(engine.exchange(limit=count - len(found), wait=0.1).tasks)
-        return len(found) == count
-
-    wait_until(more, lambda: f"{count} tasks, of which {len(found)} came")
-    return found
 
 
 class Aside:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from google_queue import Queue, take, tasks
+from google_queue import Queue
 from servers import pubsub_server
+from steps import take, tasks
 
 from minionize.errors import EngineError, EngineUnavailable, NoQueue, UsageError
 from minionize.settings import load

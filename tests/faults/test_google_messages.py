@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 
 import pytest
-from google_queue import FAILURE, Queue, persistently, take, tasks
+from google_queue import FAILURE, Queue
 from harness import wait_until
 from servers import pubsub_server
+from steps import persistently, take, tasks
 
 from minionize.engines.broker.channel import Outgoing
 from minionize.errors import EngineUnavailable

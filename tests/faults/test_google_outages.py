@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from google_queue import FAILURE, HURRIED, Network, Queue, persistently, take, tasks
+from google_queue import FAILURE, HURRIED, Network, Queue
 from servers import pubsub_server
+from steps import persistently, take, tasks
 
 from minionize.errors import EngineUnavailable, NoQueue
 from minionize.model import Ack, Bury, Nack, NewTask

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from redis_queue import HURRIED, Queue, take, tasks
+from redis_queue import HURRIED, Queue
 from servers import redis_server
+from steps import take, tasks
 
 from minionize.errors import EngineError, EngineUnavailable, NoQueue, UsageError
 from minionize.model import Ack, Bury, Control, Failure, Nack

@@ -6,8 +6,9 @@ import glob
 import shutil
 
 import pytest
-from redis_queue import HURRIED, Queue, persistently, take, tasks
+from redis_queue import HURRIED, Queue
 from servers import redis_server
+from steps import persistently, take, tasks
 
 from minionize.errors import EngineUnavailable, NoQueue
 from minionize.model import Ack, Counts, Nack

@@ -7,7 +7,8 @@ import sys
 import time
 
 import pytest
-from redis_queue import FAILURE, Queue, take, tasks
+from redis_queue import FAILURE, Queue
+from steps import take, tasks
 
 from minionize.errors import BadParam, UsageError
 from minionize.model import Ack, Bury, Counts, Nack, NewTask

@@ -7,8 +7,9 @@ from functools import partial
 
 import pytest
 from harness import wait_until
-from redis_queue import HURRIED, Aside, Queue, persistently, take, tasks, waits
+from redis_queue import HURRIED, Aside, Queue, waits
 from servers import redis_server
+from steps import persistently, take, tasks
 
 from minionize.errors import EngineUnavailable
 from minionize.model import Ack, Counts, Nack

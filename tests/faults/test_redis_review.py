@@ -8,8 +8,9 @@ import time
 
 import pytest
 from harness import wait_until
-from redis_queue import FAILURE, HURRIED, Queue, persistently, take
+from redis_queue import FAILURE, HURRIED, Queue
 from servers import redis_server
+from steps import persistently, take
 
 from minionize.engines.redis import admin
 from minionize.errors import BadParam, EngineError, EngineUnavailable, UsageError

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from redis_queue import FAILURE, Queue, take
+from redis_queue import FAILURE, Queue
+from steps import take
 
 from minionize.model import Ack, Bury, Counts, Nack
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 from harness import wait_until
-from redis_queue import Aside, Queue, take, tasks, waits
+from redis_queue import Aside, Queue, waits
 from servers import redis_server
+from steps import take, tasks
 
 from minionize.model import Ack, Control, Nack, NewTask
 
