@@ -9,7 +9,7 @@ from __future__ import annotations
 from minionize.place.mounts import filesystem, is_local, mount
 from minionize.place.processors import cpus
 from minionize.place.scheduler import best_effort, in_job_or_container, job, lifetime
-from minionize.place.who import here, identity
+from minionize.place.who import here, identity, user
 
 __all__ = [
     "best_effort",
@@ -22,4 +22,5 @@ __all__ = [
     "job",
     "lifetime",
     "mount",
+    "user",
 ]

@@ -23,6 +23,16 @@ def identity(uid: str | None = None, preemptible: bool = False) -> Identity:
     )
 
 
+def user() -> str:
+    """Name the user, for others to know whom to ask; a container's user may have no name but a number."""
+    from pwd import getpwuid
+
+    try:
+        return os.environ.get("USER") or getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
 def _link(path: str) -> str:
     try:
         return os.readlink(path)

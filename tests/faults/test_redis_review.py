@@ -12,6 +12,7 @@ from redis_queue import FAILURE, HURRIED, Queue
 from servers import redis_server
 from steps import persistently, take
 
+from minionize.engines import staging
 from minionize.engines.redis import admin
 from minionize.errors import BadParam, EngineError, EngineUnavailable, UsageError
 from minionize.masks import mask
@@ -376,7 +377,7 @@ def test_a_settlement_is_whole_though_somebody_meddled_with_the_books(queue):
 def test_a_put_that_finds_no_room_to_be_collected_adds_nothing(queue, monkeypatch):
     """The disk for temporary files is full: that is said, and where to find another."""
     engine = queue.open()
-    monkeypatch.setattr(admin, "_IN_MEMORY", 1)
+    monkeypatch.setattr(staging, "_IN_MEMORY", 1)
     monkeypatch.setattr("tempfile.tempdir", "/nowhere")
     with pytest.raises(EngineError, match="TMPDIR"):
         engine.put([NewTask("a", "1")])

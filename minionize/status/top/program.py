@@ -1,0 +1,54 @@
+"""Starts the threads and the program, and sees how it was left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from minionize.status.top.app import NothingThere, Top
+from minionize.status.top.clerk import Clerk
+from minionize.status.top.looker import Looker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+    from minionize.engines.base import Engine
+    from minionize.status.read import EventFiles
+    from minionize.status.style import Style
+
+#: What :func:`show` returns where there is neither a queue nor an event.
+NOTHING = "nothing"
+
+
+def has_screen() -> bool:
+    """Tell whether there is a terminal to draw on (textual writes to standard error), or a browser."""
+    return "TEXTUAL_DRIVER" in os.environ or (sys.stdin.isatty() and sys.stderr.isatty())
+
+
+def show(files: EventFiles, open: Callable[[], Engine], style: Style, readonly: str, pace: float) -> str:
+    """Show the dashboard until it is left; raises what made it stop. ``open`` opens the queue, in a thread of its own.
+
+    ``readonly`` says why nothing may be changed (empty: it may), ``pace`` is the seconds between two looks. A SIGTERM ends
+    it with the terminal as it was, by SystemExit.
+    """
+    clerk = Clerk(open, time.time)
+    looker = Looker(files, clerk, time.time, style)
+    app = Top(looker, clerk, time.time, style, readonly=readonly, pace=pace)
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        app.exit(SystemExit(128 + number))  # seen within a second: that is when the clock is drawn
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        left = app.run()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    if isinstance(left, NothingThere):
+        return NOTHING
+    if left is not None:
+        raise left
+    return ""
