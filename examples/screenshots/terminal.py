@@ -13,7 +13,7 @@ import time
 from report import HERE, browser, shoot
 from rich.console import Console
 from rich.text import Text
-from sweep import BAD_NODE, QUEUE, START, write
+from sweep import QUEUE, START, write
 
 from minionize import events
 from minionize.engines.sqlite import SqliteEngine
@@ -113,7 +113,7 @@ def top(directory: str, queue: Queue) -> str:
                 await pilot.pause(0.05)
             await pilot.pause()
             console = Console(width=120, height=30, file=io.StringIO(), force_terminal=True, record=True)
-            console.print(app.screen._compositor.render_update(full=True))
+            console.print(app.screen._compositor.render_update(full=True))  # noqa: SLF001 - its own export fetches fonts
             return console.export_svg(title="mtop", code_format=FRAME)
 
     return asyncio.run(drive())
@@ -129,7 +129,10 @@ def main() -> int:
         files.refresh()
         seen = build(files, None, NOW).counts
         queue = SpoolEngine(seen.done, seen.dead, leased)
-        for name, svg, size in (("minion-status", status(files, queue), "1000,566"), ("mtop", top(reports, queue), "1500,792")):
+        for name, svg, size in (
+            ("minion-status", status(files, queue), "1000,566"),
+            ("mtop", top(reports, queue), "1500,792"),
+        ):
             page = os.path.join(place, f"{name}.html")
             with open(page, "w", encoding="utf-8") as file:
                 file.write(f"<!doctype html><meta charset=utf-8><style>body{{margin:0}}</style>{svg}")
