@@ -11,11 +11,10 @@ import socket
 import subprocess
 import threading
 
-from harness import wait_until
 from servers import pulsar_server
+from steps import tasks
 
-from minionize.errors import EngineUnavailable
-from minionize.model import Failure, NewTask
+from minionize.model import Failure
 from minionize.testing import identity
 
 FAILURE = Failure("exit", "exit 3", exit=3)
@@ -130,38 +129,6 @@ def _end(end):
     except OSError:
         pass
     end.close()
-
-
-def tasks(count, start=0):
-    """Make tasks."""
-    return [NewTask(f"{n:016x}", json.dumps(n)) for n in range(start, start + count)]
-
-
-def take(engine, count):
-    """Take so many tasks, which have to come."""
-    found = []
-
-    def more():
-        found.extend(engine.exchange(limit=count - len(found), wait=0.1).tasks)
-        return len(found) == count
-
-    wait_until(more, lambda: f"{count} tasks, of which {len(found)} came")
-    return found
-
-
-def persistently(act):
-    """Do it as a courier does: again while the brokers do not answer. Returns what it gave, and what was said meanwhile."""
-    said = []
-
-    def attempt():
-        try:
-            return (act(),)
-        except EngineUnavailable as error:
-            said.append(str(error))
-            return None
-
-    (found,) = wait_until(attempt, lambda: f"an answer of the brokers, which said: {said[-1:]}")
-    return found, said
 
 
 def token(secret, subject):

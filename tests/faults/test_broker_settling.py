@@ -115,6 +115,18 @@ def test_who_does_not_hold_a_task_any_more_publishes_nothing(topics):
     assert take(FakeEngine(topics, "b"))[0].attempt == 1
 
 
+def test_what_was_settled_before_an_exchange_failed_is_not_lost(topics):
+    """Who does not know yet that it was settled may prolong it, and say it again."""
+    engine = FakeEngine(topics)
+    engine.put([NewTask("1", '"one"')])
+    (task,) = take(engine)
+    engine.broker.failing = ["take"]
+    with pytest.raises(EngineUnavailable):
+        engine.exchange([Ack(task)], limit=1)
+    assert engine.renew([task]) == []
+    assert engine.exchange([Ack(task)]).gone == ()
+
+
 def test_what_is_handed_out_to_its_holder_again_is_not_run_twice(topics):
     """A broker that took us for lost gives us our own task once more: we go on, and settle it once."""
     engine = FakeEngine(topics)

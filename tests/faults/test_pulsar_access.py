@@ -6,9 +6,10 @@ import os
 import sys
 
 import pytest
-from pulsar_queue import Queue, certificates, take, token
+from pulsar_queue import Queue, certificates, token
 from servers import pulsar_server
 from servers.ports import free_port
+from steps import take
 
 from minionize.errors import EngineError, EngineUnavailable, UsageError
 from minionize.model import Ack

@@ -6,8 +6,9 @@ import json
 
 import pytest
 from harness import wait_until
-from pulsar_queue import FAILURE, Queue, take, tasks
+from pulsar_queue import FAILURE, Queue
 from servers import pulsar_server
+from steps import take, tasks
 
 from minionize.errors import BadParam, EngineError, EngineUnavailable, NoQueue, UsageError
 from minionize.model import Ack, Bury, Counts, Nack
@@ -59,6 +60,20 @@ def test_a_batch_keeps_nothing_from_others(queue):
     assert sorted(json.loads(task.param) for task in [held, *rest]) == [str(n) for n in range(10)]
 
 
+def test_properties_that_are_no_text_are_left_out(queue):
+    """What somebody wrote there is not ours to refuse: its message is a param, alone and in a batch."""
+    engine = queue.open()
+    for together in (False, True):
+        with queue.server.client() as client:
+            producer = client.create_producer(queue.topic, batching_enabled=together, batching_max_publish_delay_ms=200)
+            for content in (b"1", b"2"):
+                producer.send_async(content, None, properties={"name": b"\xff\xfe"})
+            producer.flush()
+        found = take(engine, 2)
+        assert sorted(json.loads(task.param) for task in found) == ["1", "2"]
+        engine.exchange([Ack(task) for task in found])
+
+
 def test_what_cannot_be_read_is_dead_with_its_reason(queue):
     """A message that is no JSON, where JSON was asked for, is handed out with the error, and listed as it looks."""
     engine = queue.open(decoder_name="json")
@@ -85,6 +100,20 @@ def test_the_largest_param_is_taken_and_a_larger_one_refused_before_anything_is_
     assert (task.param, task.attempt) == (largest.param, 2)
     engine.exchange([Bury(task, FAILURE._replace(stderr="e" * 4096))])
     assert [entry.failure.reason for entry in engine.list("dead")] == ["exit 3"]
+
+
+def test_a_message_that_is_all_properties_is_settled_like_any_other(queue):
+    """Its copy and its dead letter keep those that there is room for: it is no message that ends every minion that has it."""
+    engine = queue.open()
+    with queue.server.client() as client:
+        properties = {"kept": "yes", "long": "x" * (5 * 1024 * 1024 - 300)}
+        client.create_producer(queue.topic).send(b"1", properties=properties)
+    (task,) = take(engine, 1)
+    engine.exchange([Nack(task)])
+    (again,) = take(engine, 1)
+    assert (json.loads(again.param), again.attempt) == ("1", 2)
+    engine.exchange([Bury(again, FAILURE._replace(stderr="e" * 4096))])
+    assert [entry.failure.reason for entry in engine.list()] == ["exit 3"]
 
 
 def test_a_partitioned_topic_is_shared_by_minions(queue):

@@ -160,20 +160,3 @@ def test_a_broker_that_is_lost_and_stays_lost(broken_camp):
     assert minion.code() == 75, minion.err
     broken_camp.is_empty()
     assert "terminate" not in minion.err
-
-
-def test_eight_minions_of_which_one_after_the_other_is_killed(pulsar_camp):
-    """Nothing is lost, and what ran twice was held by one that was killed."""
-    pulsar_camp.put("n=1..400")
-    script = pulsar_camp.script("note", f"{NOTE}; sleep 0.02")
-    minions = [pulsar_camp.minion("-j", "2", script, "{n}") for _ in range(8)]
-    for number in range(5):
-        wait_until(lambda number=number: len(pulsar_camp.runs()) > 40 * number + 20, "some more ran")
-        minions.pop(0).kill()
-        minions.append(pulsar_camp.minion("-j", "2", script, "{n}"))
-    for minion in minions:
-        assert minion.code() == 0, minion.err
-    runs = [int(line) for line in pulsar_camp.runs()]
-    assert sorted(set(runs)) == list(range(1, 401))
-    # Two that ran, a handful whose turn was next, and those of the last 0.1 s whose acks were on their way.
-    assert len(runs) - 400 <= 5 * 40

@@ -8,12 +8,13 @@ from functools import partial
 
 import pytest
 from harness import wait_until
-from pulsar_queue import Queue, Wire, persistently, take, tasks
+from pulsar_queue import Queue, Wire
 from servers import pulsar_server
 from servers.ports import free_port
+from steps import persistently, take, tasks
 
 from minionize.errors import EngineUnavailable
-from minionize.model import Ack, Nack
+from minionize.model import Ack, Counts, Nack
 from minionize.testing import identity
 
 
@@ -162,6 +163,33 @@ def test_a_cut_network_gives_the_tasks_to_others_and_its_minion_back_to_work(ser
     finally:
         wire.mend()
         near.close()
+        queue.close()
+        wire.close()
+
+
+def test_an_admin_api_that_is_gone_in_the_middle_is_no_outage(server, monkeypatch):
+    """The work goes on without counts, and nobody hears that all is settled until it is back; who only looks hears why."""
+    from minionize.engines.pulsar import admin, broker
+
+    monkeypatch.setattr(admin, "TIMEOUT", 0.5)
+    monkeypatch.setattr(broker, "_REST", 0.1)
+    server.start()
+    wire = Wire(server.web_port)
+    queue = Queue(server)
+    try:
+        api = f"http://127.0.0.1:{wire.port}"
+        engine, onlooker = queue.filled(2, admin=api), queue.open("b", admin=api)
+        held = take(engine, 1)
+        wire.cut()
+        assert engine.counts() == Counts()
+        held += take(engine, 1)
+        assert engine.exchange([Ack(task) for task in held], limit=1).state == "open"
+        with pytest.raises(EngineUnavailable, match="admin API"):
+            onlooker.counts()
+        wire.mend()
+        wait_until(lambda: engine.exchange(limit=1).state == "ended", lambda: f"the end: {engine.counts()}")
+    finally:
+        wire.mend()
         queue.close()
         wire.close()
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 import socket
 import struct
 import threading
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from minionize.errors import EngineError, EngineUnavailable
+from minionize.model import Counts
 
 pytest.importorskip("pulsar")
 
-from minionize.engines.pulsar import names, protobuf
+from minionize.engines.broker.channel import Received
+from minionize.engines.pulsar import channel, look, names, protobuf
+from minionize.engines.pulsar.books import Books
 from minionize.engines.pulsar.connect import Access
 from minionize.engines.pulsar.greet import greet
 
@@ -32,6 +36,78 @@ def test_a_topic_is_named_in_full(text, full):
     read = names.read(text, "mine")
     assert read.tasks.full == full
     assert [topic.full for topic in (read.retry, read.dead)] == [f"{full}-mine-RETRY", f"{full}-mine-DLQ"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("minions", "minions"),
+        ("persistent://public/default/minions", "minions"),
+        ("public/default/a/b", "persistent://public/default/a/b"),
+        ("mine/default/minions", "persistent://mine/default/minions"),
+    ],
+)
+def test_a_topic_is_shown_as_it_can_be_typed(text, shown):
+    """By its bare name where that means the same topic."""
+    topic = names.read(text, "s").tasks
+    assert topic.shown == shown
+    assert names.read(shown, "s").tasks == topic
+
+
+@pytest.mark.parametrize(
+    ("topic", "subscription", "variables"),
+    [
+        ("minions", "minions", ""),
+        ("mine/default/minions", "minions", " PULSAR_TOPIC=persistent://mine/default/minions"),
+        ("other", "us", " PULSAR_TOPIC=other PULSAR_SUBSCRIPTION=us"),
+    ],
+)
+def test_who_finds_no_queue_hears_how_to_make_that_one(topic, subscription, variables):
+    """With every variable that makes it this queue and no other."""
+    read = names.read(topic, subscription)
+    error = look.refuse(SimpleNamespace(access=Access("pulsar://localhost")), read, read.all)
+    assert f"MINION_ENGINE=pulsar{variables} minion-queue put" in str(error)
+
+
+class Statistics:
+    """An admin API that knows how much is in some topics."""
+
+    def __init__(self, backlogs):
+        self.backlogs = backlogs
+
+    def get(self, path):
+        """Read the statistics of a topic."""
+        name = path.split("/")[3]
+        if path.split("/")[4].startswith("partitioned") or name not in self.backlogs:
+            return None
+        return {"subscriptions": {"minions": {"msgBacklog": self.backlogs[name]}}}
+
+
+@pytest.mark.parametrize(
+    ("backlogs", "left", "counts"),
+    [
+        ({"t": 2, "t-minions-RETRY": 1, "t-minions-DLQ": 4}, 3, Counts(3, 0, 0, None, 4)),
+        ({"t-minions-RETRY": 1, "t-minions-DLQ": 4}, None, Counts(dead=4)),
+        ({"t": 0, "t-minions-DLQ": 0}, None, Counts(dead=0)),
+        ({"t": 0, "t-minions-RETRY": 0}, 0, Counts(0, 0, 0)),
+        ({}, None, Counts()),
+    ],
+)
+def test_a_topic_that_is_gone_is_no_empty_one(backlogs, left, counts):
+    """What the admin API does not find is unknown: no reason to leave, and no zero in the books."""
+    books = Books(Statistics(backlogs), names.read("t", "minions"))
+    assert (books.left(), books.counts()) == (left, counts)
+
+
+def test_a_minion_remembers_no_more_acks_than_it_may_need(monkeypatch):
+    """The last ones, however many there were."""
+    monkeypatch.setattr(channel, "_MOST", 10)
+    ours = channel.PulsarChannel(SimpleNamespace(), (), "s", print)
+    hold = SimpleNamespace(is_over=False, is_connected=True, ack=lambda message: None)
+    messages = [Received(str(n), b"", {}, (hold, n)) for n in range(100)]
+    assert ours.ack(messages) == []
+    assert ours.recent() == 10
+    assert list(ours._acked) == [str(n) for n in range(90, 100)]
 
 
 def test_a_pattern_matches_one_name_only():
@@ -71,7 +147,7 @@ def answered(answer):
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         try:
-            greet(Access(f"pulsar://127.0.0.1:{server.getsockname()[1]}", token="a-token"))
+            return greet(Access(f"pulsar://127.0.0.1:{server.getsockname()[1]}", token="a-token"))
         finally:
             thread.join(10)
 
@@ -82,9 +158,12 @@ def command(fields):
     return struct.pack(">II", len(raw) + 4, len(raw)) + raw
 
 
-def test_who_is_let_in_hears_nothing():
-    """A broker that says it is connected."""
-    answered(command({1: 3, 3: b""}))
+@pytest.mark.parametrize(
+    ("said", "size"), [({}, 5 << 20), ({3: 0}, 5 << 20), ({3: 1 << 20}, 1 << 20), ({3: b"x"}, 5 << 20)]
+)
+def test_who_is_let_in_hears_how_large_a_message_may_be(said, size):
+    """A broker that says it is connected; where it does not say more, it is one that takes what is usual."""
+    assert answered(command({1: 3, 3: protobuf.write(said)})) == size
 
 
 @pytest.mark.parametrize(

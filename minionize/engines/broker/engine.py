@@ -132,7 +132,8 @@ class BrokerEngine(DeadLetters):
         ours = [self._held[key] for key in named if key in self._held]
         refused = self._refused(ours, self._broker.tasks.renew([one.message for one in ours]) if ours else [])
         self._forget(refused, settled=False)
-        return [Gone(task, "lost") for key, task in named.items() if key not in self._held]
+        # What was settled before an exchange failed is no loss: it is going to be said again.
+        return [Gone(task, "lost") for key, task in named.items() if key not in self._held and not self._past.get(key)]
 
     def counts(self) -> Counts:
         """Read the books."""

@@ -7,7 +7,6 @@ reads, and whose id is made of the message's. Attributes are short texts (1024 b
 from __future__ import annotations
 
 from hashlib import sha256
-from itertools import islice
 from json import dumps, loads
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,8 +31,8 @@ ID, ATTEMPT, DELIVERY, CRASHES = "minionize_id", "minionize_attempt", "minionize
 FAILURE = "minionize_failure"
 #: Characters of an attribute, of a failure in all (what is longer loses the beginning of its stderr), and of its reason.
 _PIECE, _FAILURE, _REASON = 1000, 12_000, 500
-#: Attributes of somebody else's message that its copies keep; brokers take 100 in all.
-_KEPT = 64
+#: Attributes of somebody else's message that its copies keep, and bytes of them; brokers take 100 in all.
+_KEPT, _KEPT_BYTES = 64, 1 << 20
 _LONGEST_NUMBER = 9
 
 
@@ -142,8 +141,14 @@ def _life(message: Received, task: Task, attempt: int) -> dict[str, str]:
 
 def _others(message: Received) -> dict[str, str]:
     """Choose what a copy keeps of somebody else's attributes."""
-    others = ((name, text) for name, text in message.attributes.items() if not name.startswith(MARK))
-    return dict(islice(others, _KEPT))
+    kept: dict[str, str] = {}
+    room = _KEPT_BYTES
+    for name, text in message.attributes.items():
+        size = len(bytes_of(name)) + len(bytes_of(text))
+        if not name.startswith(MARK) and size <= room and len(kept) < _KEPT:
+            kept[name] = text
+            room -= size
+    return kept
 
 
 def _name_of(text: str) -> str:

@@ -66,7 +66,7 @@ class Unpacker:
         """Make a message of its own; named by its place, so that a second copy of it is the same task."""
         id = message.message_id()
         name = sha256(f"{topic}:{id.ledger_id()}:{id.entry_id()}:{id.batch_index()}".encode()).hexdigest()[:16]
-        return Outgoing(message.data(), {ID: name, **message.properties()}, "retry")
+        return Outgoing(message.data(), {ID: name, **properties_of(message)}, "retry")
 
 
 def size_of(id: Any) -> int:
@@ -75,3 +75,11 @@ def size_of(id: Any) -> int:
         return 1
     size = protobuf.read(id.serialize()).get(_BATCH_SIZE, 1)
     return size if isinstance(size, int) else 1
+
+
+def properties_of(message: Any) -> dict[str, str]:
+    """Read a message's properties; none where somebody wrote what is no text."""
+    try:
+        return dict(message.properties())
+    except UnicodeDecodeError:
+        return {}

@@ -55,19 +55,23 @@ class Books:
         self.admin.put(topic.path)
         self.admin.put(f"{topic.path}/subscription/{self._subscription}", {"ledgerId": -1, "entryId": -1})
 
-    def left(self) -> int:
-        """Count what is not acknowledged, dead letters apart."""
-        return sum((self.backlog(topic) or Backlog()).total for topic in (self._names.tasks, self._names.retry))
+    def left(self) -> int | None:
+        """Count what is not acknowledged, dead letters apart; None where a topic is not there any more."""
+        # In this order: a task that is offered again is in the second before it leaves the first.
+        tasks, retry = self.backlog(self._names.tasks), self.backlog(self._names.retry)
+        return None if tasks is None or retry is None else tasks.total + retry.total
 
     def counts(self) -> Counts:
-        """Read all; nobody counts what is done."""
-        tasks, retry, dead = (self.backlog(topic) or Backlog() for topic in self._names.all)
+        """Read all; nobody counts what is done, nor what is in a topic that is not there any more."""
+        tasks, retry, dead = map(self.backlog, self._names.all)
+        if tasks is None or retry is None:
+            return Counts(dead=dead and dead.total)
         return Counts(
             pending=tasks.pending + retry.pending,
             delayed=tasks.delayed + retry.delayed,
             leased=min(tasks.total, tasks.held) + min(retry.total, retry.held),
             done=None,
-            dead=dead.total,
+            dead=dead and dead.total,
         )
 
     def clear(self) -> int:

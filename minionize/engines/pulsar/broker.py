@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pulsar
 
 from minionize.engines.pulsar.batches import Unpacker
 from minionize.engines.pulsar.channel import SETTLED, PulsarChannel
+from minionize.engines.pulsar.greet import greet
 from minionize.engines.pulsar.publish import Publisher
+from minionize.errors import EngineError
 from minionize.model import Counts
 
 if TYPE_CHECKING:
@@ -19,6 +21,11 @@ if TYPE_CHECKING:
     from minionize.engines.pulsar.books import Books
     from minionize.engines.pulsar.connect import Link
     from minionize.engines.pulsar.names import Names
+
+T = TypeVar("T")
+
+#: Seconds for which a minion does not ask an admin API again that did not answer.
+_REST = 10.0
 
 
 class PulsarBroker:
@@ -32,6 +39,7 @@ class PulsarBroker:
         topics = (names.tasks, names.retry)
         self._channel = PulsarChannel(link, topics, names.subscription, self._unpacker.unpack, eager=names.retry)
         self.tasks: Channel = self._channel
+        self._rested = 0.0  # when the admin API may be asked again
 
     def dead(self) -> PulsarChannel:
         """Open the dead letters."""
@@ -45,15 +53,15 @@ class PulsarBroker:
         """Tell whether nothing is left. Our own last acks may still be on their way: then we look again."""
         if self._books is None:
             return None
-        left = self._books.left()
+        left = self._told(self._books.left)
         if left and left <= self._channel.recent():
             time.sleep(SETTLED)
-            left = self._books.left()
-        return left == 0
+            left = self._told(self._books.left)
+        return None if left is None else left == 0
 
     def counts(self) -> Counts:
         """Read the books."""
-        return Counts() if self._books is None else self._books.counts()
+        return (self._books and self._told(self._books.counts)) or Counts()
 
     def clear(self) -> int | None:
         """Drop everything, also what minions hold."""
@@ -68,6 +76,19 @@ class PulsarBroker:
                     consumer.seek(pulsar.MessageId.latest)
                     consumer.close()
         return None
+
+    def _told(self, ask: Callable[[], T]) -> T | None:
+        """Ask the admin API. Where it fails in the middle of our work, and the brokers do not: None, as if there were none."""
+        if time.monotonic() < self._rested:
+            return None
+        try:
+            return ask()
+        except EngineError:
+            if not self._channel.is_connected:
+                raise
+            greet(self._link.access)
+            self._rested = time.monotonic() + _REST
+            return None
 
     def close(self) -> None:
         """Send what is acknowledged, give back what is held, and let go."""

@@ -27,8 +27,9 @@ _LINGER = 0.005
 _RELOOK = 60.0
 #: Seconds that a connection may be lost before that is an outage: a topic that moves to another broker takes less.
 _BEARABLE = 1.0
-#: Seconds for which we remember what we acknowledged: an ack that was lost with its connection is sent again.
-_REMEMBERED = 120.0
+#: Seconds for which we remember what we acknowledged, and how many at the most: an ack that was lost with its connection
+#: is sent again. Those can only be the last ones before that; and who resets the subscription's cursor wants all again.
+_REMEMBERED, _MOST = 120.0, 8192
 #: Seconds after which an ack has reached the broker: the client sends those of 0.1 s together.
 SETTLED = 0.2
 
@@ -96,6 +97,11 @@ class PulsarChannel:
         """Count the acks that may still be on their way."""
         since = time.monotonic() - SETTLED
         return sum(1 for _ in takewhile(lambda at: at > since, reversed(self._acked.values())))
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a broker serves us, as far as the client knows."""
+        return any(source.is_connected for source in self._sources.values())
 
     def stop(self) -> None:
         """Take no more; the consumers are left to who closes the client."""
@@ -179,5 +185,5 @@ class PulsarChannel:
         now = time.monotonic()
         self._acked.pop(key, None)  # so that the oldest come first
         self._acked[key] = now
-        while (oldest := next(iter(self._acked))) != key and self._acked[oldest] < now - _REMEMBERED:
-            del self._acked[oldest]
+        while len(self._acked) > _MOST or self._acked[next(iter(self._acked))] < now - _REMEMBERED:
+            del self._acked[next(iter(self._acked))]

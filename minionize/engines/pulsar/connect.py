@@ -74,7 +74,8 @@ class Link:
     def __init__(self, access: Access) -> None:
         """Connect; raises EngineUnavailable soon where nobody listens, EngineError where we are not let in."""
         check(access)
-        greet(access)
+        #: Bytes that a message may have, properties and all.
+        self.largest = greet(access)
         self.access = access
         with self.errors():
             self.client = pulsar.Client(

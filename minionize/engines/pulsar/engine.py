@@ -12,6 +12,7 @@ from minionize.engines.pulsar.admin import Admin
 from minionize.engines.pulsar.books import Books
 from minionize.engines.pulsar.broker import PulsarBroker
 from minionize.engines.pulsar.connect import Access, Link
+from minionize.engines.pulsar.greet import USUAL_SIZE
 from minionize.model import Traits
 from minionize.settings import table
 
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from minionize.model import Identity
     from minionize.settings import Settings
 
-#: Brokers take messages of 5 MiB, attributes and all, where nobody says otherwise.
-_LIMIT = 5 * 1024 * 1024 - 16_384
+#: Bytes of a message that are ours: what goes with a param that is offered again, or dead.
+_OURS = 16_384
 
 
 class PulsarEngine(BrokerEngine):
@@ -41,7 +42,7 @@ class PulsarEngine(BrokerEngine):
         finite=False,
         admin=frozenset({"list", "get", "retry", "clear"}),
         listed=frozenset({"dead"}),
-        param_limit=_LIMIT,
+        param_limit=USUAL_SIZE - _OURS,
     )
 
     def __init__(
@@ -67,14 +68,15 @@ class PulsarEngine(BrokerEngine):
         except BaseException:
             link.close()
             raise
+        traits = self.traits._replace(param_limit=max(1, link.largest - _OURS))
         super().__init__(
             PulsarBroker(link, read, books),
             me,
-            traits=self.traits._replace(counts="approximate", finite=True) if admin else self.traits,
+            traits=traits._replace(counts="approximate", finite=True) if admin else traits,
             subscription=subscription,
             decode=decode,
             queue=str(uuid5(NAMESPACE_URL, f"{access.url} {read.tasks.full} {subscription}")),
-            where=f"{access.shown} {read.tasks.full} {subscription}",
+            where=f"{access.shown} {read.tasks.shown} {subscription}",
             made=made,
         )
 

@@ -18,15 +18,18 @@ if TYPE_CHECKING:
 #: Seconds that a broker may take to be reached, and to answer.
 TIMEOUT = 3.0
 PORTS = {"pulsar": 6650, "pulsar+ssl": 6651, "http": 8080, "https": 443}
+#: Bytes that a message may have, properties and all, where a broker does not say.
+USUAL_SIZE = 5 * 1024 * 1024
 #: Pulsar's numbers: of commands, of the fields that hold them, of errors, of the oldest protocol with all that we need.
 _CONNECT, _CONNECTED, _ERROR, _CHALLENGE = 2, 3, 14, 36
+_MAX_SIZE = 3
 _AUTHENTICATION, _AUTHORIZATION = 3, 4
 _PROTOCOL = 12
 _LONGEST = 1 << 20
 
 
-def greet(access: Access) -> None:
-    """See that a broker is there and lets us in; raises EngineUnavailable, EngineError."""
+def greet(access: Access) -> int:
+    """See that a broker is there and lets us in; raises EngineUnavailable, EngineError. Returns how large messages may be."""
     scheme, _, rest = access.url.partition("://")
     reason = ""
     for host in rest.partition("/")[0].split(","):
@@ -34,12 +37,10 @@ def greet(access: Access) -> None:
         if not colon or port.endswith("]"):
             name, port = host, str(PORTS[scheme])
         try:
-            _greet(access, scheme, name.strip("[]"), int(port))
+            return _greet(access, scheme, name.strip("[]"), int(port))
         except (OSError, ValueError) as error:
             _refuse_certificate(error, access)
             reason = str(error) or type(error).__name__
-        else:
-            return
     hint = "\n  Is it TLS that they speak there?" if scheme == "pulsar+ssl" else ""
     raise EngineUnavailable(
         f"the Pulsar brokers at {access.shown} cannot be reached: {reason}{hint}\n"
@@ -47,23 +48,22 @@ def greet(access: Access) -> None:
     )
 
 
-def _greet(access: Access, scheme: str, host: str, port: int) -> None:
+def _greet(access: Access, scheme: str, host: str, port: int) -> int:
     with socket.create_connection((host, port), TIMEOUT) as plain:
         if scheme not in ("pulsar", "pulsar+ssl"):
-            return  # it speaks HTTP, and tells who speaks the rest
+            return USUAL_SIZE  # it speaks HTTP, and tells who speaks the rest
         if scheme == "pulsar":
-            _talk(access, plain)
-            return
+            return _talk(access, plain)
         import ssl
 
         context = ssl.create_default_context(cafile=access.authority)
         if access.certificate:
             context.load_cert_chain(access.certificate, access.key)
         with context.wrap_socket(plain, server_hostname=host) as secure:
-            _talk(access, secure)
+            return _talk(access, secure)
 
 
-def _talk(access: Access, wire: socket.socket) -> None:
+def _talk(access: Access, wire: socket.socket) -> int:
     token = access.current_token()
     method = b"token" if token else b"tls" if access.certificate else b"none"
     hello = protobuf.write({1: b"minionize", 3: (token or "").encode(), 4: _PROTOCOL, 5: method})
@@ -77,6 +77,9 @@ def _talk(access: Access, wire: socket.socket) -> None:
         _refuse(access, answer.get(_ERROR))
     elif answer.get(1) not in (_CONNECTED, _CHALLENGE):
         raise ValueError("what listens there is no Pulsar broker")
+    connected = answer.get(_CONNECTED)
+    size = protobuf.read(connected).get(_MAX_SIZE) if isinstance(connected, bytes) else None
+    return size if isinstance(size, int) and size > 0 else USUAL_SIZE
 
 
 def _exactly(wire: socket.socket, size: int) -> bytes:

@@ -39,13 +39,14 @@ def make(link: Link, names: Names, books: Books | None, topics: Sequence[Topic])
             if books is None:
                 raise refuse(link, names, topics) from error
             books.make(topic)
-    made = ", ".join(topic.full for topic in topics)
+    made = ", ".join(topic.shown for topic in topics)
     return f"made what was missing: {made} (subscription {names.subscription})"
 
 
 def refuse(link: Link, names: Names, topics: Sequence[Topic]) -> NoQueue:
     """Make the error that says what is missing, and what to type."""
-    variables = "" if names.tasks.full.endswith("/default/minions") else f" PULSAR_TOPIC={names.tasks.full}"
+    given = {"PULSAR_TOPIC": names.tasks.shown, "PULSAR_SUBSCRIPTION": names.subscription}
+    variables = "".join(f" {name}={text}" for name, text in given.items() if text != "minions")
     commands = "\n".join(
         f"    pulsar-admin topics create-subscription -s {names.subscription} -m earliest {topic.full}"
         for topic in topics

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from minionize.errors import UsageError
 
 _EXAMPLES = "  For example:  PULSAR_TOPIC=minions   or   PULSAR_TOPIC=persistent://tenant/namespace/name"
+_DEFAULT = ("public", "default")
 _PART = r"[\w=:.-]+"
 
 
@@ -23,6 +24,11 @@ class Topic(NamedTuple):
     def full(self) -> str:
         """As the client takes it."""
         return f"persistent://{self.tenant}/{self.namespace}/{self.local}"
+
+    @property
+    def shown(self) -> str:
+        """As people type it: by its bare name in the default namespace."""
+        return self.local if (self.tenant, self.namespace) == _DEFAULT and "/" not in self.local else self.full
 
     @property
     def path(self) -> str:
@@ -69,7 +75,7 @@ def _read_topic(text: str) -> Topic:
         )
     parts = rest.split("/", 2)
     if not separator and len(parts) == 1:
-        parts = ["public", "default", *parts]
+        parts = [*_DEFAULT, *parts]
     well_formed = len(parts) == 3 and parts[2] and all(re.fullmatch(_PART, part) for part in parts[:2])
     if not well_formed or (separator and scheme != "persistent"):
         raise UsageError(f"PULSAR_TOPIC={text} is no name of a topic.\n{_EXAMPLES}")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pulsar
 
 from minionize.engines.broker.channel import Received
-from minionize.engines.pulsar.batches import size_of
+from minionize.engines.pulsar.batches import properties_of, size_of
 from minionize.engines.pulsar.connect import exception_of
 
 if TYPE_CHECKING:
@@ -165,9 +165,14 @@ class Source:
         self._holds = [self._hold]
         self._start()
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection, as far as the client knows."""
+        return self._hold.is_connected
+
     def lost_for(self) -> float:
         """Tell for how many seconds there was no connection."""
-        if self._spent or self._hold.is_connected:
+        if self._spent or self.is_connected:
             self._lost = None
             return 0.0
         self._lost = self._lost or time.monotonic()
@@ -233,7 +238,7 @@ class Source:
     def _offer(self, hold: Hold, message: Any) -> None:
         id = message.message_id()
         key = f"{self.topic}:{id.ledger_id()}:{id.entry_id()}"  # as the brokers name it
-        received = Received(key, message.data(), message.properties(), (hold, message))
+        received = Received(key, message.data(), properties_of(message), (hold, message))
         if self._inbox.offer([received]):
             hold.give_back(message)
 
