@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Exit codes of a command that was stopped by Ctrl-C, whose reader has gone, or that met an error nobody foresaw.
 INTERRUPTED, NOBODY_READS, UNEXPECTED = 130, 141, 70
+#: What writing to a full disk, or to one that is broken, ends with.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 #: The variables that choose a plug-in.
 CHOICES = (ENGINE.name, REPORTER.name)
 
@@ -139,10 +142,12 @@ def run(prog: str, body: Callable[[], int], verbose: bool = False) -> int:
             _say(_traceback(error))
         _say(f"{prog}: {error}\n")
         return _flushed(prog, error.exit_code)
+    except OSError as error:
+        if error.filename is None and error.errno in _NO_ROOM:
+            return _unwritten(prog, "cannot write", error, 1)  # mostly to standard output; it does not say
+        return _unforeseen(prog, error, verbose)
     except Exception as error:  # noqa: BLE001 - the last line of defence
-        _say(_traceback(error) if verbose else "")
-        _say(_unexpected(prog, error, verbose))
-        return UNEXPECTED
+        return _unforeseen(prog, error, verbose)
 
 
 def _option(row: Setting[Any]) -> dict[str, Any]:
@@ -166,9 +171,14 @@ def _flushed(prog: str, code: int) -> int:
         _silence()
         return NOBODY_READS
     except OSError as error:
-        _silence()
-        _say(f"{prog}: cannot write to standard output: {error.strerror}\n")
-        return code or 1
+        return _unwritten(prog, "cannot write to standard output", error, code or 1)
+    return code
+
+
+def _unwritten(prog: str, what: str, error: OSError, code: int) -> int:
+    """Say that what was printed is lost."""
+    _silence()
+    _say(f"{prog}: {what}: {error.strerror}\n")
     return code
 
 
@@ -195,6 +205,13 @@ def _traceback(error: BaseException) -> str:
     from minionize.masks import mask
 
     return mask("".join(traceback.format_exception(error)))
+
+
+def _unforeseen(prog: str, error: Exception, verbose: bool) -> int:
+    """Say an error that is a fault of ours, and return the code for it."""
+    _say(_traceback(error) if verbose else "")
+    _say(_unexpected(prog, error, verbose))
+    return UNEXPECTED
 
 
 def _unexpected(prog: str, error: Exception, shown: bool) -> str:

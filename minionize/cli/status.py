@@ -140,6 +140,8 @@ def _status(options: argparse.Namespace) -> int:
     for warning in settings.warnings:
         print(f"{PROG}: {warning}", file=sys.stderr)
     looker = Looker(settings, _directory(options.directory, settings))
+    if sys.stdout is None:  # it was closed; the exit code is still an answer
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - as long as the process
     try:
         if options.watch and not _is_silent(options):
             return _watch(options, looker)
@@ -231,6 +233,8 @@ def _nothing(looker: Looker) -> int:
 
 def _nothing_text(looker: Looker) -> str:
     directory = looker.events.directory
+    if directory in looker.events.refused:
+        return f"no queue here, and {directory} may not be read."
     shown = directory if os.path.isabs(directory) or directory.startswith(".") else os.path.join(".", directory)
     return f"no queue here and no events in {shown}."
 

@@ -92,15 +92,16 @@ class _Selection:
         options, status = self._options, self._status
         if options.slow is not None:
             most = options.slow if options.limit is None else options.limit
-            return tables.slow_list(self._slowest(most), status, style)
+            found = self._slowest(most)
+            return self._none(found, range(status.counts.executions)) or tables.slow_list(found, status, style)
         if options.failures:
             return self._group(options.failures, style)
         if options.failures == 0:
             return self._groups(style)
         if options.in_flight:
-            found = self._of(rows.IN_FLIGHT, status.in_flight)
-            return self._none(found, status.in_flight) or tables.in_flight_list(
-                status._replace(in_flight=tuple(found)), style, self._limit
+            held = self._of(rows.IN_FLIGHT, status.in_flight)
+            return self._none(held, status.in_flight) or tables.in_flight_list(
+                status._replace(in_flight=tuple(held)), style, self._limit
             )
         if options.minions:
             everyone = self._of(rows.MINIONS, tables.alive_first(status.minions))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from minionize.masks import mask
 from minionize.place import identity
 from minionize.status import eta, original, statistics
 from minionize.status.alarms import Seen, warnings
@@ -61,7 +62,7 @@ def build(events: EventFiles, books: Books | None, clock: float) -> Status:
     run = Run(
         engine=books.engine if books else newest.engine if newest else "",
         queue=queue,
-        where=books.where if books else newest.where if newest else "",
+        where=mask(books.where if books else newest.where if newest else ""),
         directory=events.directory,
         state=state,
         now=now,
@@ -145,11 +146,18 @@ def _state(counts: Tally, ours: Sequence[MinionRecord], gone: frozenset[str], he
         return "running"
     if not ours:
         return "running" if counts.in_flight else "waiting"
-    if counts.left is None and all(r.stopped is not None for r in ours):
-        last = max(ours, key=lambda r: r.stopped or 0.0)
-        # One of 0.3.x does not say why it left; it did so when its queue gave it nothing any more.
-        return "finished" if last.reason in ("settled", "idle") or last.version == original.VERSION else "stalled"
-    return "stalled"
+    return "finished" if counts.left is None and _left_nothing(ours) else "stalled"
+
+
+def _left_nothing(ours: Sequence[MinionRecord]) -> bool:
+    """Tell from the last words of minions that are all gone whether they left nothing to do."""
+    last = max(ours, key=lambda r: r.stopped if r.stopped is not None else float("-inf"))
+    if last.stopped is None:
+        return False
+    if last.reason == "settled":  # it saw that nobody held anything: what vanished before was taken over
+        return all(r.newest <= last.stopped for r in ours)
+    # One of 0.3.x does not say why it left; it did so when its queue gave it nothing any more.
+    return all(r.stopped is not None for r in ours) and (last.reason == "idle" or last.version == original.VERSION)
 
 
 def _untold(ours: Sequence[MinionRecord], held: Sequence[InFlight]) -> int:

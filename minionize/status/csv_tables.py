@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from minionize.masks import MASK, is_secret, mask
 from minionize.status.flat import Fields
 from minionize.status.safe import safe
-from minionize.status.words import Typed, iso, json_text
+from minionize.status.words import Typed, iso, json_text, masked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -67,7 +67,7 @@ def _json(value: Any, secret: bool) -> str:
         return MASK
     if isinstance(value, str):
         return cell(mask(value))
-    return value.text if isinstance(value, Typed) else mask(json_text(value))
+    return value.text if isinstance(value, Typed) else mask(json_text(masked(value)))
 
 
 def _plain(kind: Kind, value: Any) -> str:

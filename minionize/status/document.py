@@ -1,4 +1,4 @@
-"""The status as one JSON object: schema 1. Times are ISO 8601 in UTC, lengths seconds, unknown is null."""
+"""The status as one JSON object: schema 1. Times are ISO 8601 in UTC, lengths seconds, unknown is null, secrets are masked."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from json import dumps
 from typing import TYPE_CHECKING, Any
 
 from minionize.status.tables import failed_facts
-from minionize.status.words import iso, param_words
+from minionize.status.words import iso, masked, masked_command, param_words
 
 if TYPE_CHECKING:
     from minionize.status.model import FailureGroup, InFlight, Minion, Node, Status
@@ -31,7 +31,7 @@ def document(status: Status, events: EventFiles) -> dict[str, Any]:
             "state": run.state,
             "started": iso(run.started),
             "elapsed_s": run.elapsed,
-            "command": list(run.command),
+            "command": masked_command(run.command),
         },
         "counts": counts._asdict(),
         "eta": status.eta
@@ -49,7 +49,8 @@ def document(status: Status, events: EventFiles) -> dict[str, Any]:
 
 
 def _value(param: Any) -> Any:
-    """Keep a param as it is, unless strict JSON cannot hold it: what is NaN, or nested too deeply, becomes text."""
+    """Keep a param, unless strict JSON cannot hold it: what is NaN, or nested too deeply, becomes text."""
+    param = masked(param)
     try:
         dumps([[[[[[param]]]]]], allow_nan=False)  # as deep as it will be in the document
     except (ValueError, RecursionError):

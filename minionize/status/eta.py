@@ -1,7 +1,8 @@
 """When the run ends: the "busy window" estimator.
 
 What one execution costs in minion-seconds is measured over the last few, and work that is already in hand counts by
-how much longer such a task usually takes. No range is given: none that was tried held the truth as often as it said.
+how much longer such a task usually takes. A task that fails is tried again: what waits counts as often as the last few
+tasks were tried, or a sweep in which many fail would seem to be nearly over all the time. No range is given: none that was tried held the truth as often as it said.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ if TYPE_CHECKING:
 
 
 class Ended(NamedTuple):
-    """An execution that is over. ``settles``: it was a try at its task, no interruption."""
+    """An execution that is over. ``settles``: it was a try at its task, no interruption; ``task``: a number for that."""
 
     at: float
     took: float
     settles: bool
+    task: int | None = None
 
 
 class Eta(NamedTuple):
@@ -49,8 +51,14 @@ def estimate(recent: Sequence[Ended], ages: Sequence[float], at_once: int, queue
     mean = max(0.0, spent) / k
     durations = sorted(e.took for e in settled)
     left = [residual(age, durations, mean) for age in ages]
-    work = queued * mean + sum(left) + max(0, at_once - len(ages)) * mean / 2
+    work = queued * _tries(settled) * mean + sum(left) + max(0, at_once - len(ages)) * mean / 2
     return Eta(max(work / at_once, max(left, default=0.0)), k)
+
+
+def _tries(settled: Sequence[Ended]) -> float:
+    """Count the tries per task. Those before and after the last few are not seen: it is never too many."""
+    known = [e.task for e in settled if e.task is not None]
+    return len(known) / len(set(known)) if known else 1.0
 
 
 def residual(age: float, durations: Sequence[float], mean: float) -> float:

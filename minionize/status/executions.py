@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from minionize.status.ledger import Ledger, MinionRecord
     from minionize.status.read import EventFiles
 
+#: JSON has whole numbers of any length, and what Python reads as JSON has NaN; whoever writes events can write both.
+_LARGEST = 1e300
+
 
 class Execution:
     """One execution. What the ledger has is at hand; its event is read when something else is asked for."""
@@ -61,9 +64,11 @@ class Execution:
 
 
 def number_in(event: Event, name: str) -> float | None:
-    """Return a field of an event that is a number; None where it is none."""
+    """Return a field of an event that is a number; None where it is none, or none that can be written or sorted."""
     value = event.get(name)
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return None
+    return value if -_LARGEST < value < _LARGEST else None
 
 
 def text_in(event: Event, name: str) -> str | None:

@@ -15,6 +15,7 @@ from minionize.status.words import as_typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from typing import BinaryIO
 
     from minionize.events import Event
     from minionize.status.cache import Cache
@@ -33,6 +34,11 @@ class File:
         self.path, self.number, self.inode = path, number, inode
         self.offset = self.last = self.sum = self.mtime = 0
         self.minion: MinionRecord | None = None
+
+    def goes_on(self, lines: BinaryIO) -> bool:
+        """Tell whether the last line that was read still stands where it did; the file is then at what is new."""
+        lines.seek(self.last)
+        return crc32(lines.read(self.offset - self.last)) == self.sum
 
 
 class EventFiles:
@@ -56,9 +62,13 @@ class EventFiles:
         self._not_kept = 0  # bytes that were read since the cache was written
 
     def refresh(self) -> None:
-        """Read what is new. A file that became shorter or another one: everything is read again."""
-        found = self._scan()
-        if any(self._was_replaced(name, stat) for name, stat in found):
+        """Read what is new. A file that became shorter, another one, or is gone: everything is read again."""
+        try:
+            found = self._scan()
+        except OSError:  # what was read before is still known
+            self.refused = [self.directory]
+            return
+        if self._files.keys() - dict(found) or any(self._was_replaced(name, stat) for name, stat in found):
             self._forget()
         if self._cache and not self._files:
             self._recall(self._cache, found)
@@ -69,8 +79,10 @@ class EventFiles:
                 path = os.path.join(self.directory, name)
                 file = self._files[name] = File(path, len(self._by_number), stat.st_ino)
                 self._by_number.append(file)
-            if stat.st_size > file.offset:
-                self._read(file)
+            if stat.st_size > file.offset and not self._read(file):
+                self._forget()
+                self.refresh()
+                return
             file.mtime = stat.st_mtime_ns
             if file.minion is not None:
                 file.minion.heartbeat = max(file.minion.heartbeat, stat.st_mtime)
@@ -86,28 +98,30 @@ class EventFiles:
             self._files = {os.path.basename(file.path): file for file in kept.files}
 
     def _scan(self) -> list[tuple[str, os.stat_result]]:
+        """List the files of events by name; raises OSError where there is a directory that may not be read."""
         try:
             with os.scandir(self.directory) as entries:
                 named = [entry for entry in entries if _is_ours(entry.name) and entry.is_file()]
         except (FileNotFoundError, NotADirectoryError):
             return []
-        found = []
-        for entry in named:
-            try:
-                found.append((entry.name, entry.stat()))
-            except OSError:  # it was removed since, or is a link to nothing
-                continue
-        return sorted(found, key=lambda item: item[0])
+        found = {}
+        for entry in sorted(named, key=lambda entry: entry.name, reverse=True):
+            with suppress(OSError):  # it was removed since, or is a link to nothing
+                stat = entry.stat()
+                found[stat.st_dev, stat.st_ino] = entry.name, stat  # one file with two names is one file
+        return sorted(found.values(), key=lambda item: item[0])
 
     def _was_replaced(self, name: str, stat: os.stat_result) -> bool:
         file = self._files.get(name)
         return file is not None and (stat.st_size < file.offset or stat.st_ino != file.inode)
 
-    def _read(self, file: File) -> None:
+    def _read(self, file: File) -> bool:
+        """Read what is new; tells whether it is: False where the file was written anew, in its place."""
         before = file.offset
         try:
             with open(file.path, "rb") as lines:
-                lines.seek(file.offset)
+                if not file.goes_on(lines):
+                    return False
                 for line in lines:
                     if not line.endswith(b"\n"):
                         break  # it is being written: the next refresh will find it whole
@@ -117,6 +131,7 @@ class EventFiles:
         except OSError:
             self.refused.append(file.path)
         self._not_kept += file.offset - before
+        return True
 
     def _add(self, file: File, line: bytes) -> None:
         try:

@@ -13,7 +13,8 @@ EXACT = 200_000
 _RATIO = log(1.02)
 _SMALLEST = 1e-6
 
-_WIDTHS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400)
+#: Widths that buckets of time may have, in seconds.
+WIDTHS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400)
 BUCKETS = 60
 
 
@@ -94,7 +95,7 @@ def rate(ended: Iterable[float], now: float, window: float, elapsed: float) -> f
 def chart(ended: Iterable[float], started: float, now: float) -> Chart | None:
     """Count ends into at most 60 whole buckets, aligned to their width; None where fewer than two are over."""
     span = now - started
-    width = next((w for w in _WIDTHS if w * BUCKETS >= span), _WIDTHS[-1])
+    width = next((w for w in WIDTHS if w * BUCKETS >= span), WIDTHS[-1])
     last = floor(now / width)
     first = max(floor(started / width), last - BUCKETS)
     if last - first < 2:

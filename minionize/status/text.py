@@ -243,7 +243,9 @@ def _with_commands(lines: Sequence[tuple[str, str, str]], style: Style) -> list[
     room = min(room, max(wanted, _COMMAND_AT - 4))
     drawn = []
     for (mark, text, _), command in zip(lines, commands, strict=True):
-        shown = pad(style.cut(text, room), room) + "  " if command else text
+        # A text that would be cut for the sake of another line's long command steps out of the column instead.
+        own = max(room, min(width(style.cut(text, style.columns)), style.columns - 4 - width(command)))
+        shown = pad(style.cut(text, own), own) + "  " if command else text
         drawn.append(style.line((mark, "yellow"), shown, (command, "bold")))
     return drawn
 
@@ -257,7 +259,8 @@ def hints(status: Status) -> Sequence[tuple[str, str]]:
         found.append(("put the dead ones back", "minion-queue retry --all"))
     if status.counts.source == "queue" and any(not task.minion for task in status.in_flight):  # as execo's others do
         found.append(("give back what no minion holds", "minion-queue release --lost"))
-    if status.run.state in ("waiting", "stalled") and status.counts.left:
+    drained = any(warning.code == "drained" for warning in status.warnings)  # a new one would leave at once
+    if status.run.state in ("waiting", "stalled") and status.counts.left and not drained:
         found.append(("start a minion", f"minionize {shlex.join(status.run.command) or 'COMMAND {}'}"))
     if status.counts.total == 0:
         found.append(("fill it", "minion-queue put seed=1..10"))

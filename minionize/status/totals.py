@@ -35,16 +35,17 @@ def tasks_done(ledger: Ledger, mine: Sequence[bool]) -> int:
 class Totals:
     """Executions of the minions in ``mine``; ``elsewhere`` counts those of others."""
 
-    __slots__ = ("_settles", "_took", "by_minion", "done", "elsewhere", "ended", "failed")
+    __slots__ = ("_settles", "_task", "_took", "by_minion", "done", "elsewhere", "ended", "failed")
 
     def __init__(self, ledger: Ledger, mine: Sequence[bool]) -> None:
         """Add them up."""
         ledger.settle()
-        self.ended, self._took, self._settles = array("d"), array("d"), array("B")
+        self.ended, self._took, self._settles, self._task = array("d"), array("d"), array("B"), array("q")
         self.done, self.failed = array("d"), array("d")
         self.by_minion = [Work() for _ in mine]
         self.elsewhere = 0
-        for number, outcome, ended, took in zip(ledger.minion, ledger.outcome, ledger.ended, ledger.took, strict=True):
+        columns = zip(ledger.minion, ledger.outcome, ledger.ended, ledger.took, ledger.task, strict=True)
+        for number, outcome, ended, took, task in columns:
             if outcome == REPLACED:
                 continue
             if not mine[number]:
@@ -63,9 +64,10 @@ class Totals:
                 work.last = ended
             self.ended.append(ended)
             self._took.append(took)
+            self._task.append(task)
             self._settles.append(outcome <= TIMEOUT)
 
     def newest(self, n: int) -> list[Ended]:
         """List the last n executions that ended, oldest first."""
-        rows = nlargest(n, zip(self.ended, self._took, self._settles, strict=True))
-        return [Ended(at, took, bool(settles)) for at, took, settles in reversed(rows)]
+        rows = nlargest(n, zip(self.ended, self._took, self._settles, self._task, strict=True))
+        return [Ended(at, took, bool(settles), task) for at, took, settles, task in reversed(rows)]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from minionize.masks import mask
+from minionize.masks import MASK, is_secret, mask
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _TOO_DEEP = "(objects within objects, too many to show)"
 
@@ -34,13 +37,46 @@ def as_typed(text: str | bytes) -> Any:
 _decode = json.JSONDecoder(parse_float=Typed).decode
 
 
+def masked(value: Any) -> Any:
+    """Hide what is secret in a JSON value: passwords in URLs, fields whose name says that they are."""
+    try:
+        return _masked(value)
+    except RecursionError:
+        return _TOO_DEEP
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, str):
+        return mask(value)
+    if isinstance(value, dict):
+        return {
+            name: MASK if is_secret(name) and field is not None else _masked(field) for name, field in value.items()
+        }
+    return [_masked(item) for item in value] if isinstance(value, list) else value
+
+
+def masked_command(argv: Sequence[str]) -> list[str]:
+    """Hide in a command line what options and variables for secrets are given, and passwords in URLs."""
+    shown = []
+    for before, word in zip(["", *argv], argv, strict=False):
+        name, equals, _ = word.partition("=")
+        if equals and is_secret(name.lstrip("-")):
+            shown.append(f"{name}={MASK}")
+        elif before.startswith("-") and is_secret(before.lstrip("-")) and not word.startswith("-"):
+            shown.append(MASK)
+        else:
+            shown.append(mask(word))
+    return shown
+
+
 def param_words(param: Any) -> str:
     """Write a param on one line: ``seed=4711 alpha=0.10`` for an object, a string as it is, else its JSON text.
 
-    Passwords in URLs are masked.
+    What is secret in it is masked.
     """
+    param = masked(param)
     if isinstance(param, str):
-        return mask(param)
+        return param
     try:
         words = " ".join(f"{n}={_word(v)}" for n, v in param.items()) if isinstance(param, dict) else _word(param)
     except RecursionError:

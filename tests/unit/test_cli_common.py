@@ -163,6 +163,13 @@ def test_a_full_disk_under_our_output_is_said():
     assert (done.returncode, done.stderr) == (1, "x: cannot write to standard output: No space left on device\n")
 
 
+def test_a_full_disk_under_much_output_is_said_too():
+    """It is found while the command still writes, not at its end; what is left of the output is not tried once more."""
+    with open("/dev/full", "wb") as full:
+        done = python("sys.exit(run('x', lambda: print('y' * 10**6) or 0))", stdout=full)
+    assert (done.returncode, done.stderr) == (1, "x: cannot write: No space left on device\n")
+
+
 def test_a_command_without_standard_streams_still_ends_with_its_code():
     """Some daemons start programs so."""
     code = "sys.stdout.close(); sys.stdout = sys.stderr = None\nfrom minionize.errors import UsageError\n"

@@ -114,6 +114,15 @@ def test_without_a_queue_the_last_minion_tells_whether_the_run_is_over(tmp_path)
     assert build(read(tmp_path), None, NOW).run.state == "finished"
 
 
+def test_without_a_queue_a_minion_that_vanished_does_not_keep_the_run_from_being_over(tmp_path):
+    """One that leaves because all is settled has seen that nobody held anything; one that vanished later may have."""
+    Minion(tmp_path, "m1").starts("a", ago=90).beats(ago=80)
+    Minion(tmp_path, "m2").ends("a", ago=60, delivery=2).stops("settled", ago=50).beats(ago=50)
+    assert build(read(tmp_path), None, NOW + 3600).run.state == "finished"
+    Minion(tmp_path, "m3", ago=40).starts("b", ago=30).beats(ago=30)
+    assert build(read(tmp_path), None, NOW + 3600).run.state == "stalled"
+
+
 def test_what_is_held_is_what_the_queue_leased(tmp_path):
     """A task that is announced runs since then; one that is not has just begun, or waits for a slot."""
     Minion(tmp_path, "m1").starts("a", ago=30).starts("old", ago=99)
@@ -288,6 +297,21 @@ def test_events_from_the_future_do_not_move_the_clock(tmp_path):
     assert (status.run.now, _codes(status)) == (NOW, ["future"])
     Minion(tmp_path, "ahead").ends("c", ago=-120)
     assert build(read(tmp_path), books(pending=1, done=3), NOW).run.now == NOW + 120
+
+
+def test_tasks_that_are_tried_again_make_the_end_later(tmp_path):
+    """Each was tried twice so far: so will what waits be."""
+    minion = Minion(tmp_path, ago=1000)
+    for n in range(40):
+        minion.ends(f"t{n // 2}", "done" if n % 2 else "failed", delivery=n % 2 + 1, took=10.0, ago=400 - 10 * n)
+    minion.starts("now", ago=5)
+    often = build(read(tmp_path), books(pending=10, leased=1, done=20), NOW).eta
+    once = Minion(tmp_path / "once", ago=1000)
+    for n in range(40):
+        once.ends(f"t{n}", took=10.0, ago=400 - 10 * n)
+    once.starts("now", ago=5)
+    seldom = build(read(tmp_path / "once"), books(pending=10, leased=1, done=40), NOW).eta
+    assert often.seconds - seldom.seconds == pytest.approx(10 * seldom.seconds / 10.5, rel=0.05)
 
 
 def test_the_share_of_time_a_minion_was_busy(tmp_path):

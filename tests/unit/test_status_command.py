@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 
 import pytest
 from status_events import NOW, Minion
@@ -81,6 +82,26 @@ def test_a_directory_that_is_named_must_be_there(here, capsys):
     """It is a typo, not an empty report."""
     assert main(["minion-reprot"]) == 2
     assert capsys.readouterr().err.startswith("minion-status: there is no directory minion-reprot\n")
+
+
+def test_a_directory_that_may_not_be_read_is_not_an_empty_one(here, monkeypatch, capsys):
+    """Who looks is told so, instead of that there is nothing."""
+
+    def refused(path):
+        raise PermissionError(13, "Permission denied", path)
+
+    Minion("minion-report").ends("a")
+    monkeypatch.setattr("os.scandir", refused)
+    assert main([]) == 5
+    assert capsys.readouterr().err.startswith("minion-status: no queue here, and minion-report may not be read.")
+
+
+def test_without_standard_output_the_exit_code_is_the_answer(here, monkeypatch, capsys):
+    """Some daemons start programs so."""
+    Minion("minion-report").ends("a", "failed", exit=1, dead=True).stops()
+    monkeypatch.setattr("sys.stdout", None)
+    assert main(["--exit-code"]) == 1
+    sys.stdout.close()
 
 
 def test_a_queue_that_does_not_answer(here, capsys):
@@ -169,6 +190,8 @@ def test_a_filter_that_nothing_fits(here, capsys):
     """Says so; it is not that there is nothing."""
     Minion("minion-report").ends("a", "failed", exit=1)
     assert main(["--failures", "--where", "node=elsewhere"]) == 0
+    assert capsys.readouterr().out == "none of 1 fits: node=elsewhere\n"
+    assert main(["--slow", "--where", "node=elsewhere"]) == 0
     assert capsys.readouterr().out == "none of 1 fits: node=elsewhere\n"
 
 

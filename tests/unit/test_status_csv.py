@@ -100,12 +100,12 @@ def test_names_of_fields_and_of_hosts_are_cells_too(tmp_path):
 def test_secrets_are_masked(tmp_path):
     """In URLs, and in fields that say that they are."""
     Minion(tmp_path).ends(
-        "a", "failed", param='{"url": "redis://u:pw@h/0", "token": "t", "l": ["http://u:pw@h"]}', reason="x://u:pw@h"
-    )
-    (row,) = tasks(tmp_path)
-    assert (row["param.url"], row["param.token"], row["param.l"], row["reason"]) == (
-        "redis://u:***@h/0", "***", '["http://u:***@h"]', "x://u:***@h",
+        "a", "failed", param='{"url": "redis://u:pw@h/0", "token": "t", "l": ["http://u:pw@h"], "m": [{"pwd": "t"}]}', reason="x://u:pw@h"
     )  # fmt: skip
+    (row,) = tasks(tmp_path)
+    assert [row[name] for name in ("param.url", "param.token", "param.l", "param.m", "reason")] == [
+        "redis://u:***@h/0", "***", '["http://u:***@h"]', '[{"pwd": "***"}]', "x://u:***@h",
+    ]  # fmt: skip
 
 
 def test_quotes_commas_and_lines_survive(tmp_path):
@@ -145,6 +145,16 @@ def test_events_with_values_of_wrong_types_are_rows(tmp_path):
     assert {
         name: row[name] for name in ("id", "attempt", "start", "exit", "slot", "cpu", "rss", "reason", "param")
     } == dict.fromkeys(("id", "attempt", "start", "exit", "slot", "cpu", "rss", "reason", "param"), "")
+
+
+def test_numbers_beyond_any_use_are_empty(tmp_path):
+    """JSON has whole numbers of any length, and whoever writes events may write NaN."""
+    Minion(tmp_path).write(
+        f'{{"v":1,"type":"task_end","t":{NOW},"minion":"c69d4bd8aaaa","id":"a","delivery":1,"outcome":"done","took":1,'
+        f'"start":1{"0" * 400},"retry_in":1{"0" * 400},"cpu":NaN,"rss":-Infinity,"exit":-1{"0" * 400}}}\n'
+    )
+    (row,) = tasks(tmp_path)
+    assert [row[name] for name in ("start", "retry_in", "cpu", "rss", "exit")] == [""] * 5
 
 
 def test_minions_nodes_and_what_is_in_flight(tmp_path):

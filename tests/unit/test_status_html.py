@@ -15,6 +15,7 @@ from status_events import NOW, Minion, books, read
 from minionize.cli import report
 from minionize.cli.status import main
 from minionize.errors import UsageError
+from minionize.model import Entry
 from minionize.status.build import build
 from minionize.status.html import page as pages
 from minionize.status.html.page import page
@@ -123,6 +124,16 @@ def test_a_running_run_says_when_it_ends_and_what_runs(tmp_path):
     assert "1 straggler, in flight for up to 1m minion-status --in-flight" in text
 
 
+def test_what_waits_in_the_hands_of_minions_does_not_crowd_out_what_runs(tmp_path):
+    """It is counted below."""
+    Minion(tmp_path).ends("a").starts("b", ago=5, param='"runs"')
+    leased = [Entry("b", '"runs"', "leased", 1, 1), *(Entry(f"h{n}", f'"held{n}"', "leased", 1, 1) for n in range(70))]
+    text = _page(tmp_path, books(leased=71, done=1)._replace(leased=tuple(leased))).text()
+    assert "runs 5.0s" in text
+    assert "70 in the hands of minions" in text
+    assert "held1" not in text
+
+
 @pytest.mark.parametrize(
     ("counts", "said"),
     [(None, "running"), (books(pending=3), "waiting"), (books(), "finished"), (books(pending=None), "waiting")],
@@ -161,7 +172,7 @@ def test_secrets_are_masked(tmp_path):
         '"host":"h","pid":1,"command":["./a","--token","hunter2","API_KEY=hunter2","--max_tokens=512"],"slots":1}\n'
     )
     minion = Minion(tmp_path, "m1").write(start % NOW)
-    param = '{"db_password": "hunter2", "url": "http://a:hunter2@b/", "n": 1}'
+    param = '{"db_password": "hunter2", "url": "http://a:hunter2@b/", "in": {"token": "hunter2"}, "of": [{"pwd": "hunter2"}], "n": 1}'
     minion.ends("a", param=param).ends("a2", param=param)
     minion.ends("b", "failed", exit=1, param=param, stderr="GET https://x:hunter2@y/?token=hunter2 failed\n")
     shown = page(build(read(tmp_path), None, NOW), read(tmp_path))

@@ -102,6 +102,57 @@ def test_a_file_that_was_replaced_is_read_from_its_beginning(tmp_path):
     assert len(files.ledger.ended) == 1
 
 
+def test_a_file_that_was_written_anew_in_its_place_is_read_from_its_beginning(tmp_path):
+    """It may be longer than it was, and have the same number."""
+    minion = Minion(tmp_path).ends("a")
+    files = read(tmp_path)
+    with open(minion.path, "r+b") as file:
+        file.truncate(0)
+    for id in "bcdef":
+        minion.ends(id)
+    files.refresh()
+    assert (len(files.ledger.ended), files.unreadable, files.event(0)["id"]) == (5, 0, "b")
+
+
+def test_a_file_that_got_another_name_is_counted_once(tmp_path):
+    """And one that was removed is no more."""
+    minion = Minion(tmp_path).ends("a")
+    files = read(tmp_path)
+    os.rename(minion.path, tmp_path / "renamed.jsonl")
+    files.refresh()
+    assert len(files.ledger.ended) == 1
+    assert files.event(0)["id"] == "a"
+    os.remove(tmp_path / "renamed.jsonl")
+    files.refresh()
+    assert (len(files.ledger.ended), files.ledger.minions) == (0, [])
+
+
+def test_a_file_with_two_names_is_one_file(tmp_path):
+    """Links are made by people who tidy up."""
+    minion = Minion(tmp_path).ends("a")
+    os.symlink(minion.path, tmp_path / "a-link.jsonl")
+    os.link(minion.path, tmp_path / "z-link.jsonl")
+    files = read(tmp_path)
+    files.refresh()
+    assert len(files.ledger.ended) == 1
+
+
+def test_a_directory_that_cannot_be_read_for_a_while_is_not_forgotten(tmp_path, monkeypatch):
+    """A file server that stumbles must not end a watch."""
+    Minion(tmp_path).ends("a")
+    files = read(tmp_path)
+
+    def refused(path):
+        raise OSError(5, "Input/output error", path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.scandir", refused)
+        files.refresh()
+        assert (len(files.ledger.ended), files.refused) == (1, [str(tmp_path)])
+    files.refresh()
+    assert (len(files.ledger.ended), files.refused) == (1, [])
+
+
 def test_the_last_end_of_a_delivery_counts(tmp_path):
     """A settlement that was refused, or cancelled, replaces what was reported before it."""
     Minion(tmp_path).ends("a").ends("b").ends("a", "lost").ends("a", delivery=2)

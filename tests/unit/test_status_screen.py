@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from status_events import NOW, Minion, books, read
 
-from minionize.model import Counts, Entry
+from minionize.model import Control, Counts, Entry
 from minionize.status import tables
 from minionize.status.build import build
 from minionize.status.document import document
@@ -149,6 +149,46 @@ def test_what_no_minion_holds_is_told_how_to_get_back(tmp_path):
     counts = books(leased=1)._replace(leased=(Entry("a", "1", "leased", 1, 1),))
     shown = _screen(tmp_path, counts)
     assert "give back what no minion holds              minion-queue release --lost" in shown
+
+
+def test_a_drained_queue_is_not_told_to_start_minions(tmp_path):
+    """They would leave at once: first it is to be resumed."""
+    Minion(tmp_path).stops("drain", ago=100)
+    shown = _screen(tmp_path, books(pending=3, drained=Control("ana@login", NOW - 300)))
+    assert "minion-queue resume" in shown
+    assert "start a minion" not in shown
+
+
+def test_a_long_command_takes_no_room_from_the_texts_of_others(tmp_path):
+    """A warning is read whole where there is room for it on its own line."""
+    good, bad = Minion(tmp_path, "good"), Minion(tmp_path, "bad", host="paravance-71-gpu")
+    for n in range(30):
+        good.ends(f"g{n}", ago=100)
+        bad.ends(f"b{n}", "failed", exit=1, dead=True, ago=100)
+    good.stops("drain", ago=90)
+    bad.stops("drain", ago=90)
+    shown = _screen(tmp_path, books(pending=5, done=30, dead=30))
+    assert "! paravance-71-gpu fails 100.0% of tasks (others 0.0%)  minion-status --nodes\n" in shown
+    assert "  start a minion                                   minionize ./simulate '{seed}'\n" in shown
+
+
+def test_secrets_are_masked_wherever_they_are_shown(tmp_path):
+    """In lists and in the document: a screen is shared, a log is passed on."""
+    param = '{"db_password": "hunter2", "url": "x://u:hunter2@h", "in": {"token": "hunter2"}, "of": [{"pwd": "hunter2"}], "n": 0.10}'
+    minion = Minion(tmp_path).ends("a", "failed", exit=1, param=param).starts("b", ago=5, param=param)
+    minion.write(
+        f'{{"v":1,"type":"minion_start","t":{NOW - 600},"minion":"{minion.uid}","queue":"q1","where":"x://u:hunter2@h",'
+        '"command":["./a","--token","hunter2","x://u:hunter2@h"]}\n'
+    )
+    files = read(tmp_path)
+    status = build(files, None, NOW)
+    made = document(status, files)
+    wide = STYLE._replace(columns=400)
+    group = tables.failure_detail(status, files, status.failures[0], wide, 0)
+    shown = json.dumps(made) + "\n".join([*group, *tables.in_flight_list(status, wide, 0)])
+    assert "hunter2" not in shown
+    assert made["failures"][0]["example"]["param"]["n"] == 0.10
+    assert "n=0.10" in shown
 
 
 def test_a_queue_that_waits_for_its_first_minion(tmp_path):

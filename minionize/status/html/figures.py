@@ -8,6 +8,7 @@ from math import ceil, floor, log
 from typing import TYPE_CHECKING, NamedTuple
 
 from minionize.status.ledger import DONE, TIMEOUT
+from minionize.status.statistics import WIDTHS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 #: Bars of a throughput chart, at most, and of a histogram; cells of a lifeline; lifelines; slowest tasks.
 BUCKETS, BINS, CELLS, LIVES, SLOWEST = 120, 40, 240, 60, 50
-_WIDTHS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400)
 _DAY = 86400
 
 
@@ -96,7 +96,7 @@ class Figures:
 
     def _throughput(self, minions: Sequence[Minion]) -> Throughput:
         start, end = self.span or (0.0, 1.0)
-        width = next((w for w in _WIDTHS if w * BUCKETS >= end - start), _DAY * ceil((end - start) / _DAY / BUCKETS))
+        width = next((w for w in WIDTHS if w * BUCKETS >= end - start), _DAY * ceil((end - start) / _DAY / BUCKETS))
         first = floor(start / width)
         n = floor(end / width) - first + 1
         done, failed = array("q", bytes(8 * n)), array("q", bytes(8 * n))

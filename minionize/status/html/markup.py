@@ -6,9 +6,9 @@ from html import escape
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from minionize.masks import MASK, is_secret, mask
+from minionize.masks import MASK, mask
 from minionize.status.safe import safe
-from minionize.status.words import param_words
+from minionize.status.words import masked_command, param_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -61,23 +61,13 @@ def output(lines: str) -> Html:
 
 
 def param(value: Any) -> Html:
-    """Write a param on one line; a field whose name says that it is secret is hidden."""
-    if isinstance(value, dict):
-        value = {name: MASK if is_secret(name) else field for name, field in value.items()}
+    """Write a param on one line; what is secret in it is masked."""
     return text(param_words(value))
 
 
 def command(argv: Sequence[str]) -> Html:
     """Write a command line as it would be typed, without what options and variables for secrets are given."""
-    shown = []
-    for before, word in zip(["", *argv], argv, strict=False):
-        name, equals, _ = word.partition("=")
-        if equals and is_secret(name.lstrip("-")):
-            shown.append(f"{name}={MASK}")
-        elif before.startswith("-") and is_secret(before.lstrip("-")) and not word.startswith("-"):
-            shown.append(MASK)
-        else:
-            shown.append(word)
+    shown = masked_command(argv)
     return text(" ".join(word if word.endswith(MASK) else quote(word) for word in shown), LONGEST * 2)
 
 

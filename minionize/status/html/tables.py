@@ -73,7 +73,7 @@ def failures(status: Status, events: EventFiles) -> Html:
                 Cell(axes.moment(group.last), group.last, "when wide"),
             ]
         )  # fmt: skip
-    return join([table("Failures by cause", heads, rows), _more(len(status.failures), ROWS, "groups")])
+    return join([table("Failures by cause", heads, rows), _more(len(status.failures), ROWS, "groups", "--failures")])
 
 
 def _examples(group: FailureGroup, events: EventFiles, room: int) -> tuple[Html, int]:
@@ -102,7 +102,7 @@ def nodes(status: Status) -> Html:
     heads = [("node", None), ("minions", "n wide"), ("done", "n wide"), ("failed", "n wide"), ("fails", "n"), ("median", "n"), ("of all", "n wide")]  # fmt: skip
     slow, fails = _highest(n.p50 for n in status.nodes), _highest(n.fail_rate for n in status.nodes)
     rows = [_node(node, fails, slow) for node in status.nodes[:ROWS]]
-    return join([table("Nodes", heads, rows), _more(len(status.nodes), ROWS, "nodes")])
+    return join([table("Nodes", heads, rows), _more(len(status.nodes), ROWS, "nodes", "--nodes")])
 
 
 def _node(node: Node, fails: float, slow: float) -> list[Cell]:
@@ -201,7 +201,8 @@ def _slow(event: Event | None, events: EventFiles, row: int, p50: float | None) 
 
 
 def in_flight(tasks: Sequence[InFlight]) -> Html:
-    """List what runs, longest first."""
+    """List what runs, longest first; what waits in a minion's hands is counted."""
+    running = [task for task in tasks if task.state != "held"]
     heads = [
         ("param", None),
         ("age", "n"),
@@ -210,8 +211,16 @@ def in_flight(tasks: Sequence[InFlight]) -> Html:
         ("node", "wide"),
         ("state", None),
     ]
-    rows = [_flying(task) for task in tasks[:ROWS]]
-    return join([table("In flight", heads, rows), _more(len(tasks), ROWS, "in flight")])
+    rows = [_flying(task) for task in running[:ROWS]]
+    held = len(tasks) - len(running)
+    waits = _small(f"{number(held)} in the hands of minions, begun within the last second or waiting for a slot")
+    return join(
+        [
+            table("In flight", heads, rows) if rows else None,
+            _more(len(running), ROWS, "in flight", "--in-flight"),
+            waits if held else None,
+        ]
+    )
 
 
 def _flying(task: InFlight) -> list[Cell]:
@@ -240,5 +249,5 @@ def _small(said: str) -> Html:
     return el("small", said)
 
 
-def _more(n: int, shown: int, what: str) -> Html | None:
-    return _small(f"{n - shown} more {what}: minion-status --csv, or --limit 0") if n > shown else None
+def _more(n: int, shown: int, what: str, option: str) -> Html | None:
+    return _small(f"{n - shown} more {what}: minion-status {option} --limit 0") if n > shown else None
