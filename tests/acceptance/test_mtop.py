@@ -117,15 +117,16 @@ def test_ctrl_c_leaves_it_too(here, terminal):
     assert "waiting" not in screen.text
 
 
-def test_a_sigterm_leaves_the_terminal_as_it_was(here, terminal):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_signal_leaves_the_terminal_as_it_was(here, terminal, number):
     """Not full of what nobody can type in any more."""
     here.put("a")
     screen = terminal(80, 24)
     screen.shows("waiting for a minion, 1 param left")
     ends = ("/mtop\0", "minionize.cli.top\0")
     [pid] = [pid for pid in here.processes() if Path(f"/proc/{pid}/cmdline").read_text("utf-8").endswith(ends)]
-    os.kill(pid, signal.SIGTERM)
-    screen.shows("ENDED 143")
+    os.kill(pid, number)
+    screen.shows(f"ENDED {128 + number}")
     assert "waiting" not in screen.text
 
 

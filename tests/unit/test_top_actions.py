@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from status_events import NOW, Minion, books
 from top_pilot import Clerk, Desk, drive, sweep
 
 from minionize.errors import EngineUnavailable
-from minionize.model import Control, Entry
+from minionize.model import STATES, Control, Entry
 from minionize.status.top.clerk import Answer
 
 
 class Queue:
-    """Remembers what it was told, and says how many tasks that changed."""
+    """Remembers what it was told, and says how many tasks that changed. ``entries``: what is listed (None: that is taking)."""
 
-    def __init__(self, error=None):
-        self.told, self._error = [], error
+    def __init__(self, error=None, entries=None):
+        self.told, self._error, self.entries = [], error, entries
+
+    @property
+    def traits(self):
+        """Tell what can be listed."""
+        return SimpleNamespace(listed=frozenset({"dead"} if self.entries is None else STATES))
+
+    def list(self, state):
+        """List what is in a state."""
+        return [entry for entry in self.entries if entry.state == state]
+
+    def get(self, id):
+        """Find a task."""
+        return next((entry for entry in self.entries if entry.id == id), None)
 
     def _do(self, verb, what):
         if self._error:
             raise self._error
-        self.told.append((verb, what))
+        self.told.append((verb, tuple(what) if isinstance(what, list) else what))
         return len(what) if what is not None and verb != "control" else 7
 
     def retry(self, ids):
@@ -118,13 +133,15 @@ def test_what_is_not_dead_cannot_be_retried(desk):
 
 
 def test_releasing_what_lost_minions_hold(desk):
-    """All of it, from any tab; one task where the cursor is on it."""
+    """All of it, from any tab, wherever the cursor happens to be; one task where it is marked."""
 
     async def scenario(desk):
         await desk.press("3", "L")
         assert "Give back 1 task held by lost minions?" in desk.text
         assert "the same as  minion-queue release --lost" in desk.text
         await desk.press("y", "1", "down", "L")
+        assert "Give back 1 task held by lost minions?" in desk.text
+        await desk.press("n", "space", "L")
         assert "Give back 1 task?" in desk.text
         await desk.press("y")
 
@@ -191,7 +208,7 @@ def test_cancelling(desk):
     async def scenario(desk):
         await desk.press("C")
         assert "Cancel 1 task?" in desk.text
-        assert "they are off the books for good" in desk.text
+        assert "it is off the books for good" in desk.text
         assert "a minion that runs one stops it at its next renewal" in desk.text
         await desk.press("y", "2", "C")
         assert "Cancel 5 tasks?" in desk.text
@@ -295,6 +312,52 @@ def test_what_was_asked_about_is_what_is_done(desk):
 
     drive(desk, scenario)
     assert told(desk) == [("retry", ("b32",))]
+
+
+def test_what_changed_since_the_question_is_left_alone(desk):
+    """What somebody else put back, what is done, what another minion holds now: and it is said."""
+    desk.clerk.engine.entries = [
+        *(Entry("b32", "1", "dead", 3, 3), Entry("b28", "1", "dead", 3, 3), Entry("b24", "1", "leased", 1, 4)),
+        *(Entry("b20", "1", "done", 1, 4), Entry("b36", "1", "delayed", 2, 1), Entry("b12", "1", "pending", 1, 3)),
+        *(Entry("s", "1", "done", 1, 1), Entry("t", "1", "leased", 1, 1), Entry("u", "1", "leased", 1, 2)),
+    ]
+
+    async def scenario(desk):
+        await desk.press("2", "R", "y")
+        assert "1 task put back; 4 tasks changed meanwhile: left alone" in desk.text
+        await desk.press("down", "C", "y")
+        assert "3 tasks cancelled; 2 tasks changed meanwhile: left alone" in desk.text
+        await desk.press("1", "space", "space", "space", "L", "y")
+        assert "1 task given back; 2 tasks changed meanwhile: left alone" in desk.text
+        await desk.press("home", "C", "y")
+        assert "0 tasks cancelled; 1 task changed meanwhile: left alone" in desk.text
+
+    drive(desk, scenario)
+    assert told(desk) == [("retry", ("b32",)), ("remove", ("b36", "b28", "b12")), ("release", ("t",))]
+
+
+def test_marks_stay_where_nothing_was_done_to_their_rows(desk):
+    """A drain, an action that failed, and one that was asked for on another tab."""
+
+    async def scenario(desk):
+        await desk.press("space", "D", "y")
+        assert "drained" in desk.text
+        await desk.press("z")
+        assert "1 marked" in desk.text
+        desk.clerk.engine._error = EngineUnavailable("refused")
+        await desk.press("C", "y", "z")
+        assert "1 marked" in desk.text
+        desk.clerk.engine._error, late, desk.clerk.do = None, [], lambda act, then: late.append((act, then))
+        await desk.press("C", "y", "3", "space")
+        for act, then in late:
+            then(act(desk.clerk.engine))
+        await desk.pilot.pause()
+        await desk.press("z")
+        assert "1 marked" in desk.text
+        await desk.press("1")
+        assert "marked" not in desk.text
+
+    drive(desk, scenario)
 
 
 def test_a_click_answers_too(desk):

@@ -180,6 +180,29 @@ def test_nobody_gets_in_without_the_key():
     assert set(visited(visit).values()) == {403}
 
 
+def test_a_cookie_of_any_bytes_is_a_wrong_one():
+    """It is no fault of ours."""
+
+    async def visit(session):
+        async with session.get("/", headers={"Cookie": "mtop-8000=\udce9"}) as answer:
+            return answer.status
+
+    assert visited(visit) == 403
+
+
+def test_a_page_of_another_port_gets_nothing_with_the_key():
+    """To browsers it is the same site: they send the cookie along, and name the page."""
+
+    async def visit(session):
+        found = []
+        for host in ("localhost:9000", "evil.example", "", f"127.0.0.1:{session._base_url.port}"):
+            async with session.get("/", headers={"Cookie": "mtop-8000=KEY", "Origin": f"http://{host}"}) as answer:
+                found.append(answer.status)
+        return found
+
+    assert visited(visit) == [403, 403, 403, 200]
+
+
 def test_the_key_becomes_a_cookie_of_this_page_alone():
     """It is not in the address any more, no script reads it, and no other site can use it."""
 

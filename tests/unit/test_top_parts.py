@@ -37,7 +37,7 @@ def snapshot(directory, counts=None):
     files = read(directory)
     status = build(files, counts, NOW)
     mine = of_queue(files.ledger.minions, status.run.queue, status.run.engine)
-    return Snapshot(status, Answer(counts), files, mine, Journal().entries(status, NOW))
+    return Snapshot(status, Answer(counts), files, mine, Journal().entries(status, NOW), NOW)
 
 
 CELLS = (
@@ -164,7 +164,7 @@ def test_what_was_read_before_is_what_a_frozen_list_shows(tmp_path):
     Minion(tmp_path).ends("a", ago=9)
     files = read(tmp_path)
     status = build(files, None, NOW)
-    shot = Snapshot(status, Answer(), files, of_queue(files.ledger.minions, "q1", "sqlite"), ())
+    shot = Snapshot(status, Answer(), files, of_queue(files.ledger.minions, "q1", "sqlite"), (), NOW)
     Minion(tmp_path, "another").ends("b")
     files.refresh()
     assert len(listed(shot, Wanted(DONE), STYLE).keys) == 1

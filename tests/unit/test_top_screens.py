@@ -137,9 +137,14 @@ def test_ascii_is_all_that_is_drawn_where_it_is_asked_for(reports):
 @pytest.mark.parametrize("size", [(40, 12), (20, 6), (200, 60)])
 def test_a_strange_size_is_no_trouble(reports, size):
     """Everything is cut to what there is; a dialog too."""
-    for keys in ([], ["2", "enter"], ["question_mark"], ["slash"], ["3", "enter", "enter"]):
-        shown = screen(Desk(reports, Clerk(Answer(sweep(reports)))), *keys, size=size)
-        assert max(map(width, shown.splitlines())) <= size[0]
+
+    async def scenario(desk):
+        for keys in ("", ["2", "enter"], ["question_mark"], ["slash"], ["3", "enter", "enter"]):
+            await desk.press(*keys)
+            assert max(map(width, desk.text.splitlines())) <= size[0]
+            await desk.press("escape", "escape")
+
+    assert drive(Desk(reports, Clerk(Answer(sweep(reports)))), scenario, size) is None
 
 
 def test_a_terminal_that_becomes_larger_is_used(reports):
@@ -166,6 +171,23 @@ def test_a_finished_run(tmp_path):
     """When it ended takes the place of the ETA."""
     Minion(tmp_path, ago=120).ends("a", ago=60, took=4.0).stops(ago=60).beats(ago=60)
     assert "100.0%  finished 10:41, took 1:00" in screen(Desk(tmp_path, Clerk(Answer(books(done=1)))))
+
+
+def test_how_long_ago_is_told_by_the_clock_when_a_run_is_finished(tmp_path):
+    """Its status is for the moment of its end."""
+    minion = Minion(tmp_path, ago=1300)
+    minion.ends("a", "failed", ago=1200, took=4.0, exit=1, dead=True, reason="exit 1\nand why", stderr="no\n")
+    minion.stops(ago=1200).beats(ago=1200)
+
+    async def scenario(desk):
+        await desk.press("2")
+        assert desk.rows[0][3:5] == ["20m", "20m"]
+        await desk.press("enter", "z")
+        assert "ended 10:22 (20m ago)" in desk.text
+        assert " reason  exit 1\n         and why\n" in desk.text
+        assert "FROZEN (z)  10:42:00" in desk.text
+
+    drive(Desk(tmp_path, Clerk(Answer(books(dead=1)))), scenario)
 
 
 HOSTILE = "[bold]x[/bold] [@click=app.quit]y[/] \x1b[2J\x1b]0;title\x07\u202e\r\n\t\ud800 {z} \x9b31m"
@@ -222,10 +244,10 @@ def test_a_queue_that_does_not_answer_is_shown_with_its_last_books(reports):
     counts = sweep(reports)
     lost = Answer(counts, EngineUnavailable("cannot reach redis://host (refused)\n  Is it running?"))
     shown = screen(Desk(reports, Clerk(lost)), size=(120, 30))
-    assert " ! cannot reach redis://host (refused)   what is shown of it is older   +3 more: 7" in shown
+    assert " ! cannot reach redis://host (refused)   its books are older   +3 more: 7" in shown
     assert "pending 856" in shown
     shown = screen(Desk(reports, Clerk(Answer(counts, None, asked=NOW - 12))), size=(120, 30))
-    assert " ! the queue has not answered for 12s   what is shown of it is older" in shown
+    assert " ! the queue has not answered for 12s   its books are older" in shown
     shown = screen(Desk(reports, Clerk(Answer(None, EngineUnavailable("refused")))), size=(120, 30))
     assert " ! refused   shown is what events tell" in shown
 

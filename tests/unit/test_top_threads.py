@@ -19,7 +19,7 @@ from minionize.status.top import program
 from minionize.status.top.clerk import Clerk
 from minionize.status.top.listing import Wanted
 from minionize.status.top.looker import Looker, Wish
-from minionize.status.top.views import IN_FLIGHT, TABS
+from minionize.status.top.views import IN_FLIGHT, LOG, TABS
 
 #: Far longer than anything here takes.
 PATIENCE = 30.0
@@ -106,6 +106,26 @@ def test_a_queue_that_is_gone_has_no_books(clerk, engine):
     assert clerk.books(PATIENCE)[:2] == (None, engine.error)
 
 
+def test_a_queue_that_was_replaced_is_opened_anew(tmp_path):
+    """The file that is open still has all that was in it, but it is nobody's queue any more."""
+
+    def open():
+        if not (tmp_path / "queue").exists():
+            raise NoQueue("there is no queue")
+        one = Engine()
+        one.where = str(tmp_path / "queue")
+        return one
+
+    clerk = Clerk(open, lambda: NOW)
+    (tmp_path / "queue").touch()
+    assert [clerk.books(PATIENCE).books.counts.pending for _ in range(2)] == [1, 2]
+    (tmp_path / "queue").rename(tmp_path / "old")
+    assert isinstance(clerk.books(PATIENCE).error, NoQueue)
+    (tmp_path / "queue").touch()
+    assert clerk.books(PATIENCE).books.counts.pending == 1
+    clerk.close()
+
+
 def test_what_is_done_is_done_in_the_engines_own_thread(clerk, engine):
     """And what came of it is told, also an error."""
     outcomes = SimpleQueue()
@@ -158,6 +178,18 @@ def test_the_looker_reads_what_is_new(scenes, tmp_path):
     looker.ask(Wish(Wanted(IN_FLIGHT)), look=True)
     last = delivered.get(timeout=PATIENCE)
     assert (last.number, len(last.listing.keys)) == (2, 2)
+
+
+def test_what_goes_wrong_is_in_the_log_once(scenes, engine):
+    """In full: the line on the screen has no room for it. When it begins again, it is there again."""
+    looker, delivered = scenes
+    logs = []
+    for error in (EngineUnavailable("refused\nIs it running?"),) * 2 + (None, EngineUnavailable("refused")):
+        engine.error = error
+        looker.ask(Wish(Wanted(LOG)), look=True)
+        texts = [entry.text for entry in delivered.get(timeout=PATIENCE).listing.items]
+        logs.append(texts.count("refused"))
+    assert logs == [1, 1, 1, 2]
 
 
 def test_wishes_that_come_fast_are_answered_together(scenes, engine):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import io
 import time
+from unittest.mock import patch
 
 from rich.console import Console
 from status_events import NOW, Minion, books
+from textual._context import active_app
 
 from minionize.model import Entry
 from minionize.status.read import EventFiles
@@ -115,6 +117,9 @@ class Desk:
     async def resize(self, columns, rows):
         """Make the terminal another size."""
         await self.pilot.resize_terminal(columns, rows)
+        # Textual lets a storm of them pass before it lays out anew.
+        while self.app.grid.size.width != columns:  # noqa: ASYNC110 - nothing tells when that is over
+            await asyncio.sleep(0.005)
         await self.pilot.pause()
 
     @property
@@ -152,4 +157,19 @@ def drive(desk, scenario, size=(80, 24)):
             await scenario(desk)
         return desk.app.return_value
 
-    return asyncio.run(run())
+    with patch("textual.app.wait_for_idle", _settle), patch("textual.pilot.wait_for_idle", _settle):
+        return asyncio.run(run())
+
+
+async def _settle(*_):
+    """Wait until nothing is left that could run: textual would sleep until the processor seems to be idle."""
+    ready, app = asyncio.get_running_loop()._ready, active_app.get()
+    while True:
+        await asyncio.sleep(0)
+        if ready:
+            continue
+        if app.is_running and app.screen_stack:
+            app.screen._on_timer_update()  # draws, which may cause more
+            await asyncio.sleep(0)
+        if not ready:
+            return

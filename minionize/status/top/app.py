@@ -10,10 +10,10 @@ from textual.message import Message
 from minionize.errors import NoQueue, UsageError
 from minionize.status.top.dialogs import Help, SortBy
 from minionize.status.top.face import Face
-from minionize.status.top.hands import Hands
+from minionize.status.top.hands import Errand, Hands
 from minionize.status.top.keys import KEYS, PACES, SPANS
 from minionize.status.top.looker import Scene, Wish
-from minionize.status.top.verbs import VERBS, Plan
+from minionize.status.top.verbs import VERBS
 from minionize.status.top.views import FAILURES, TABS
 from minionize.status.where import parse
 
@@ -48,10 +48,10 @@ class Seen(Message):
 class Acted(Message):
     """The engine has done something, or has not."""
 
-    def __init__(self, plan: Plan, outcome: str | Exception) -> None:
+    def __init__(self, errand: Errand, outcome: str | Exception) -> None:
         """Carry what came of it."""
         super().__init__()
-        self.plan, self.outcome = plan, outcome
+        self.errand, self.outcome = errand, outcome
 
 
 class Top(Face):
@@ -61,20 +61,6 @@ class Top(Face):
     somebody else decides when to look.
     """
 
-    CSS = """
-    Screen { layout: vertical; background: ansi_default; color: ansi_default; }
-    #head { height: 4; }
-    #trouble { height: 1; }
-    #grid { height: 1fr; }
-    #detail { height: 42%; display: none; border-top: solid ansi_bright_black; scrollbar-size-vertical: 1; padding: 0 1; }
-    .detail #detail { display: block; }
-    .all #detail { height: 1fr; }
-    .all #grid { display: none; }
-    #text { height: auto; }
-    #note { height: 1; }
-    ModalScreen { background: transparent; }
-    #keys { height: 1; }
-    """
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(key.keys, key.action, key.help, show=False) for key in KEYS if key.action),
         *(Binding(str(number), f"tab({number})", show=False) for number in range(1, len(TABS) + 1)),
@@ -375,11 +361,11 @@ class Top(Face):
 
     def action_verb(self, key: str) -> None:
         """Do something to the queue, after a question."""
-        self._when_settled(lambda: self.hands.verb(key, lambda plan, outcome: self._post(Acted(plan, outcome))))
+        self._when_settled(lambda: self.hands.verb(key, lambda errand, outcome: self._post(Acted(errand, outcome))))
 
     def on_acted(self, message: Acted) -> None:
         """Show what came of it."""
-        self.hands.acted(message.plan, message.outcome)
+        self.hands.acted(message.errand, message.outcome)
 
     def action_pager(self) -> None:
         """Show stderr in $PAGER."""

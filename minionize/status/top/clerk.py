@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from contextlib import suppress
 from queue import SimpleQueue
@@ -26,6 +27,13 @@ class Answer(NamedTuple):
     error: Exception | None = None
     asked: float | None = None
 
+    @property
+    def trouble(self) -> str:
+        """The error in a line; empty where all is well, and where there is no queue."""
+        if self.error is None or isinstance(self.error, NoQueue):
+            return ""
+        return str(self.error).partition("\n")[0] or type(self.error).__name__
+
 
 class Clerk:
     """Opens the engine in a thread of its own, and again after an error. A call that hangs keeps nobody else waiting."""
@@ -34,6 +42,7 @@ class Clerk:
         """Start; ``open`` is called in the thread: an engine belongs to the one that made it."""
         self._open, self._clock = open, clock
         self._engine: Engine | None = None
+        self._at: tuple[int, int] | None = None
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._changed = threading.Condition()
         self._answer = Answer()
@@ -87,8 +96,11 @@ class Clerk:
             self._changed.notify_all()
 
     def _opened(self) -> Engine:
+        if self._engine is not None and _inode(self._engine) != self._at:
+            self._drop()  # of a file that was removed, the engine would go on telling, and change what nobody sees
         if self._engine is None:
             self._engine = self._open()
+            self._at = _inode(self._engine)
         return self._engine
 
     def _drop(self) -> None:
@@ -96,3 +108,12 @@ class Clerk:
         if engine is not None:
             with suppress(Exception):
                 engine.close()
+
+
+def _inode(engine: Engine) -> tuple[int, int] | None:
+    """Tell which file or directory a queue is in; None for a server's, and for one that is gone."""
+    try:
+        found = os.stat(engine.where)
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino

@@ -52,7 +52,7 @@ def detail(shot: Snapshot, item: Any, style: Style) -> Detail:
 
 class _Writer:
     def __init__(self, shot: Snapshot, style: Style) -> None:
-        self.shot, self.style, self.now = shot, style, shot.status.run.now
+        self.shot, self.style, self.now = shot, style, shot.now
         self.lines: list[str] = []
 
     def in_flight(self, task: InFlight) -> Detail:
@@ -78,7 +78,8 @@ class _Writer:
         )
         self._whereabouts(one.task.minion, one.task.host)
         self._facts(("id", one.task.id))
-        self._add(("reason  ", "dim"), mask(reason or one.error))
+        for number, line in enumerate((reason or one.error).splitlines()):
+            self._add(("        " if number else "reason  ", "dim"), mask(line))
         self._stderr(stderr)
         return Detail(tuple(self.lines), stderr, command, param)
 

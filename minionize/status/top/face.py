@@ -131,7 +131,7 @@ class Face(App[BaseException]):
         now = self.clock()
         waited = now - self.looking if self.looking is not None else 0.0
         notes = (f"reading for {waited:.0f}s",) * (waited > SILENT)
-        screen = Screen(self.pace, now, self.frozen, notes)
+        screen = Screen(self.pace, self.scene.shot.now if self.frozen else now, self.frozen, notes)
         lines = head(self.scene.shot.status, self.scene.charts, screen, self.style)
         self.main.query_one("#head", Static).update(Text.from_ansi("\n".join(lines)))
 

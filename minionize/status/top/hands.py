@@ -6,7 +6,7 @@ import os
 import shlex
 import subprocess
 from io import StringIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from minionize.errors import UsageError
 from minionize.masks import mask
@@ -17,11 +17,20 @@ from minionize.status.top.export import exported, save
 from minionize.status.top.verbs import VERBS, Plan, planned, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
     from minionize.status.top.app import Top
+    from minionize.status.top.places import Place
 
 _PAGERS = ("less", "more", "cat")
+
+
+class Errand(NamedTuple):
+    """A plan that was agreed to, where, and the marks whose rows it is about."""
+
+    plan: Plan
+    place: Place
+    marks: frozenset[Hashable]
 
 
 class Hands:
@@ -40,32 +49,35 @@ class Hands:
         shot = app.scene.shot if app.scene else None
         return refusal(verb, shot, app.places.view, app.readonly) if verb else ""
 
-    def verb(self, key: str, answered: Callable[[Plan, str | Exception], None]) -> None:
+    def verb(self, key: str, answered: Callable[[Errand, str | Exception], None]) -> None:
         """Ask whether it is to be done, and have it done; ``answered`` is called in another thread."""
         app, why = self._app, self.refused(key)
         if why or app.scene is None:
             app.say(why)
             return
         verb = next(verb for verb in VERBS if verb.key == key)
-        plan = planned(verb, app.scene.shot, self._rows(), marked=bool(app.places.here.marks))
+        place = app.places.here
+        plan = planned(verb, app.scene.shot, self._rows(), marked=bool(place.marks))
         if isinstance(plan, str):
             app.say(plan)
             return
+        errand = Errand(plan, place, frozenset(place.marks if plan.of_rows else ()))
 
         def decided(is_yes: bool | None) -> None:
             if is_yes:
                 app.say(f"{plan.verb.name.lower()}: asked the queue")
-                app.clerk.do(plan.act, lambda outcome: answered(plan, outcome))
+                app.clerk.do(plan.act, lambda outcome: answered(errand, outcome))
 
         app.push_screen(Question(plan, app.style), decided)
 
-    def acted(self, plan: Plan, outcome: str | Exception) -> None:
-        """Show and write down what came of it."""
-        app = self._app
+    def acted(self, errand: Errand, outcome: str | Exception) -> None:
+        """Show and write down what came of it. Marks go with what was done to their rows, wherever one is by now."""
+        app, plan = self._app, errand.plan
         failed = isinstance(outcome, Exception)
         text = str(outcome).partition("\n")[0] or type(outcome).__name__
         app.looker.journal.note(app.clock(), f"{user()}: {plan.command}: {text}", "red" if failed else "green")
-        app.places.here.marks.clear()
+        if not failed:
+            errand.place.marks -= errand.marks
         app.say(text, "red" if failed else "green")
         app.look()
 

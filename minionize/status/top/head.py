@@ -24,7 +24,7 @@ _FAILED, _FEWEST = 20, 12
 
 
 class Screen(NamedTuple):
-    """How the screen is: seconds between two looks, our clock, whether it is frozen, and what is said beside."""
+    """How the screen is: seconds between two looks, the time it shows, whether it is frozen, and what is said beside."""
 
     interval: float
     clock: float
@@ -51,8 +51,7 @@ def _title(status: Status, screen: Screen, style: Style) -> str:
         right.append((f"{note}   ", "yellow"))
     right.append(("FROZEN", "yellow") if screen.frozen else ("live", "green"))
     right.append(f" {_seconds(screen.interval)}" if not screen.frozen else " (z)")
-    # What is frozen shows the moment that it shows.
-    right.append("  " + time.strftime("%H:%M:%S", style.clock(run.now if screen.frozen else screen.clock)) + " ")
+    right.append("  " + time.strftime("%H:%M:%S", style.clock(screen.clock)) + " ")
     taken = sum(width(span if isinstance(span, str) else span[0]) for span in right)
     room = style.columns - taken - len(" mtop  ") - 1
     name = style.cut(f"{run.where} ({run.engine})" if run.engine else run.where or "no queue", room)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from minionize.errors import NoQueue
 from minionize.status import words
 from minionize.status.failures import describe
 from minionize.status.safe import width
@@ -38,8 +37,8 @@ def troubles(scene: Scene, clock: float) -> list[tuple[str, str]]:
         found.append((scene.trouble, ""))
     if answer.asked is not None and clock - answer.asked > SILENT:
         found.append((f"the queue has not answered for {words.age(clock - answer.asked)}", _old(scene)))
-    elif answer.error is not None and not isinstance(answer.error, NoQueue):
-        found.append((str(answer.error).partition("\n")[0], _old(scene)))
+    elif answer.trouble:
+        found.append((answer.trouble, _old(scene)))
     # What a queue has to say of itself is true all the time: it must not stand before what has just happened.
     warned = sorted(scene.shot.status.warnings, key=lambda warning: warning.code == "note")
     return found + [(warning.text, _cure(warning)) for warning in warned]
@@ -52,7 +51,7 @@ def _cure(warning: Warning) -> str:
 
 
 def _old(scene: Scene) -> str:
-    return "what is shown of it is older" if scene.shot.answer.books else "shown is what events tell"
+    return "its books are older" if scene.shot.answer.books else "shown is what events tell"
 
 
 def trouble_line(found: Sequence[tuple[str, str]], style: Style) -> str:

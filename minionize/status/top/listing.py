@@ -68,7 +68,7 @@ def listed(shot: Snapshot, wanted: Wanted, style: Style) -> Listing:
     total = len(items) if wanted.where else view.total(shot, wanted.cause)
     partly = bool(wanted.where) and view.looked_through(shot, wanted.cause) > LOOKED_AT
     items = items[-LONGEST:] if view.tail else items[:LONGEST]
-    moment, texts, colors = Moment(shot.status.run.now, style), [], []
+    moment, texts, colors = Moment(shot.now, style), [], []
     for item in items:
         value = table.of(item)
         values = [value(cell.name) for cell in view.cells]

@@ -70,6 +70,7 @@ class Looker:
         self._latest: Snapshot | None = None
         self._shown: Snapshot | None = None
         self._number, self._trouble = 0, ""
+        self._written: set[str] = set()
         self._listing: tuple[Snapshot, Listing] | None = None
         self._changed = threading.Condition()
         self._wish: Wish | None = None
@@ -131,9 +132,16 @@ class Looker:
         except OSError as error:
             self._trouble = f"cannot read {self._files.directory}: {error.strerror}"
         now = self._clock()
+        self._write_down({self._trouble, answer.trouble} - {""}, now)
         status = build(self._files, answer.books, now)
         mine = of_queue(self._files.ledger.minions, status.run.queue, status.run.engine)
-        return Snapshot(status, answer, self._files, mine, self.journal.entries(status, now))
+        return Snapshot(status, answer, self._files, mine, self.journal.entries(status, now), now)
+
+    def _write_down(self, troubles: set[str], now: float) -> None:
+        """Log what goes wrong, when it begins: the line on the screen has no room for all of it."""
+        for text in sorted(troubles - self._written):
+            self.journal.note(now, text, "red")
+        self._written = troubles
 
     def _list(self, shot: Snapshot, wanted: Wanted) -> Listing:
         """List, unless that was done already: the cursor only moves within a list."""

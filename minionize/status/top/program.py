@@ -32,8 +32,8 @@ def has_screen() -> bool:
 def show(files: EventFiles, open: Callable[[], Engine], style: Style, readonly: str, pace: float) -> str:
     """Show the dashboard until it is left; raises what made it stop. ``open`` opens the queue, in a thread of its own.
 
-    ``readonly`` says why nothing may be changed (empty: it may), ``pace`` is the seconds between two looks. A SIGTERM ends
-    it with the terminal as it was, by SystemExit.
+    ``readonly`` says why nothing may be changed (empty: it may), ``pace`` is the seconds between two looks. A SIGTERM or
+    SIGHUP ends it with the terminal as it was, by SystemExit.
     """
     clerk = Clerk(open, time.time)
     looker = Looker(files, clerk, time.time, style)
@@ -42,11 +42,12 @@ def show(files: EventFiles, open: Callable[[], Engine], style: Style, readonly: 
     def leave(number: int, frame: FrameType | None) -> None:
         app.exit(SystemExit(128 + number))  # seen within a second: that is when the clock is drawn
 
-    before = signal.signal(signal.SIGTERM, leave)
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         left = app.run()
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     if isinstance(left, NothingThere):
         return NOTHING
     if left is not None:

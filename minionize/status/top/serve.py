@@ -3,7 +3,8 @@
 Whoever opens the page starts an ``mtop`` of its own, on this machine and as this user. So the server listens on the loopback
 unless it is told otherwise, and the address that is printed holds a key, without which nobody is let in: on a login node the
 loopback is everybody's, and any page in the user's own browser can reach it too. The key becomes a cookie that browsers
-send with requests of this page alone (``SameSite=Strict``).
+do not send for pages of other hosts (``SameSite=Strict``). They do for pages of other ports of this host, which is why
+requests that name another origin are turned away.
 """
 
 from __future__ import annotations
@@ -131,6 +132,8 @@ class Doorkept(Server):
 
         @web.middleware
         async def door(request: web.Request, handler: Handler) -> web.StreamResponse:
+            if _is_from_elsewhere(request):
+                return web.Response(status=403, text="This page answers to itself only.\n")
             if self._fits(request.cookies.get(name, "")):
                 return await handler(request)
             if self._fits(request.query.get("key", "")):
@@ -142,7 +145,13 @@ class Doorkept(Server):
         return door
 
     def _fits(self, key: str) -> bool:
-        return hmac.compare_digest(key.encode(), self._key.encode())
+        return hmac.compare_digest(key.encode(errors="surrogateescape"), self._key.encode())
+
+
+def _is_from_elsewhere(request: web.Request) -> bool:
+    """Tell whether another page asks: browsers name it, for a websocket always."""
+    origin = request.headers.get("Origin")
+    return origin is not None and origin.partition("://")[2] != request.host
 
 
 async def _childless(patience: float) -> None:

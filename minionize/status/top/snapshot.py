@@ -29,10 +29,18 @@ class Snapshot:
     """The status, how the queue answered, the log, and which rows of the ledger it was made from."""
 
     def __init__(
-        self, status: Status, answer: Answer, files: EventFiles, mine: Sequence[bool], log: Sequence[Entry]
+        self,
+        status: Status,
+        answer: Answer,
+        files: EventFiles,
+        mine: Sequence[bool],
+        log: Sequence[Entry],
+        clock: float,
     ) -> None:
-        """Keep them; ``mine`` says which minions work on this queue."""
+        """Keep them; ``mine`` says which minions work on this queue, ``clock`` when that was."""
         self.status, self.answer, self.files, self.mine, self.log = status, answer, files, mine, log
+        # The status of a run that is finished is for the moment of its end: how long that is ago it does not tell.
+        self.now = max(clock, status.run.now)
         self.ledger = files.ledger
         self.rows = len(files.ledger.ended)
         self._charts: dict[float | None, Charts] = {}

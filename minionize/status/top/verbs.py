@@ -5,16 +5,17 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from minionize.model import Control
+from minionize.model import STATES, Control
 from minionize.place import identity, user
 from minionize.status import words
 from minionize.status.failed import FailedTask
 from minionize.status.model import FailureGroup, InFlight
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from minionize.engines.base import Admin, Engine
+    from minionize.model import Entry, State
     from minionize.status.top.snapshot import Snapshot
     from minionize.status.top.views import View
 
@@ -38,13 +39,17 @@ VERBS = (RETRY, RELEASE, CANCEL, DRAIN)
 
 
 class Plan(NamedTuple):
-    """What is going to be done: the question, what else is to be known, the command that does the same, and the deed."""
+    """What is going to be done: the question, what else is to be known, the command that does the same, and the deed.
+
+    ``of_rows``: it is about the rows that were marked, or the current one, not about the whole queue.
+    """
 
     verb: Verb
     question: str
     remarks: tuple[str, ...]
     command: str
     act: Callable[[Engine], str]
+    of_rows: bool = False
 
 
 def refusal(verb: Verb, shot: Snapshot | None, view: View, readonly: str) -> str:
@@ -82,17 +87,19 @@ def _retry(rows: Sequence[Any]) -> Plan | str:
     remarks = (f"{delayed} more will be tried again anyway: delayed, not dead",) if delayed else ()
 
     def act(engine: Engine) -> str:
-        return f"{_tasks(cast('Admin', engine).retry(ids))} put back"
+        dead = _now(engine, ids, "dead")
+        still = ids if dead is None else [id for id in ids if id in dead]
+        return _did(cast("Admin", engine).retry(still) if still else 0, "put back", len(ids) - len(still))
 
     question = f"Put {_tasks(len(ids), 'dead task')} back, as if new?"
-    return Plan(RETRY, question, remarks, f"minion-queue retry {_listed(ids)}", act)
+    return Plan(RETRY, question, remarks, f"minion-queue retry {_listed(ids)}", act, of_rows=True)
 
 
 def _release(shot: Snapshot, rows: Sequence[Any], *, marked: bool) -> Plan | str:
     tasks = [row for row in rows if isinstance(row, InFlight)]
     alive = sum(task.state != "lost" and bool(task.minion) for task in tasks)
     lost = sum(task.state == "lost" or not task.minion for task in shot.status.in_flight)
-    if alive and not marked:
+    if not marked:
         tasks = []  # the cursor only happens to be there: what is meant are those that are lost
     if not tasks and not lost:
         return "nothing is held by lost minions" + ("; mark what a living one is to give back (Space)" if alive else "")
@@ -107,7 +114,8 @@ def _release(shot: Snapshot, rows: Sequence[Any], *, marked: bool) -> Plan | str
     ids = tuple(task.id for task in tasks)
 
     def act(engine: Engine) -> str:
-        return f"{_tasks(cast('Admin', engine).release(ids))} given back"
+        still = _held(engine, tasks)
+        return _did(cast("Admin", engine).release(still) if still else 0, "given back", len(ids) - len(still))
 
     remark = f"{_tasks(alive)} of minions that are alive: stopped there, and run anew"
     return Plan(
@@ -116,22 +124,26 @@ def _release(shot: Snapshot, rows: Sequence[Any], *, marked: bool) -> Plan | str
         (remark,) if alive else (),
         f"minion-queue release {_listed(ids)}",
         act,
+        of_rows=True,
     )
 
 
 def _cancel(rows: Sequence[Any]) -> Plan | str:
     flying = [row for row in rows if isinstance(row, InFlight)]
-    ids = tuple(dict.fromkeys([*(task.id for task in flying), *_failed(rows)]))
+    failed = _failed(rows)
+    ids = tuple(dict.fromkeys([*(task.id for task in flying), *failed]))
     if not ids:
         return "nothing is selected"
 
     def act(engine: Engine) -> str:
-        return f"{_tasks(cast('Admin', engine).remove(ids))} cancelled"
+        still = [*_held(engine, flying), *_failed_still(engine, failed)]
+        return _did(cast("Admin", engine).remove(still) if still else 0, "cancelled", len(ids) - len(still))
 
-    remarks = ["they are off the books for good"]
+    remarks = [f"{'it is' if len(ids) == 1 else 'they are'} off the books for good"]
     if flying:
         remarks.append("a minion that runs one stops it at its next renewal")
-    return Plan(CANCEL, f"Cancel {_tasks(len(ids))}?", tuple(remarks), f"minion-queue cancel {_listed(ids)}", act)
+    command = f"minion-queue cancel {_listed(ids)}"
+    return Plan(CANCEL, f"Cancel {_tasks(len(ids))}?", tuple(remarks), command, act, of_rows=True)
 
 
 def _drain() -> Plan:
@@ -151,7 +163,7 @@ def _resume(shot: Snapshot) -> Plan:
         cast("Admin", engine).control(None)
         return "resumed: minions may take params again"
 
-    ago = words.age(shot.status.run.now - drained.at) if drained else ""
+    ago = words.age(shot.now - drained.at) if drained else ""
     remarks = (
         (f"{drained.who} drained it {ago} ago; minions that have left do not come back by themselves",)
         if drained
@@ -168,7 +180,38 @@ def _dead(rows: Sequence[Any]) -> tuple[tuple[str, ...], int]:
 
 
 def _failed(rows: Sequence[Any]) -> list[str]:
-    return [task.id for row in rows for task in _tasks_of(row)]
+    return list(dict.fromkeys(task.id for row in rows for task in _tasks_of(row)))
+
+
+def _now(engine: Engine, ids: Collection[str], state: State) -> dict[str, Entry] | None:
+    """Find those that are in a state now, when it was answered; None where the queue cannot tell without taking them."""
+    if not ids or not engine.traits.listed.issuperset(STATES):
+        return None
+    wanted = set(ids)
+    return {entry.id: entry for entry in cast("Admin", engine).list(state) if entry.id in wanted}
+
+
+def _held(engine: Engine, tasks: Sequence[InFlight]) -> list[str]:
+    """Leave out what is done since the question was asked, or held by another minion."""
+    held = _now(engine, [task.id for task in tasks], "leased")
+    if held is None:
+        return [task.id for task in tasks]
+    return [task.id for task in tasks if task.id in held and held[task.id].delivery == task.delivery]
+
+
+def _failed_still(engine: Engine, ids: Sequence[str]) -> list[str]:
+    """Leave out what was begun anew since the question was asked, or is done."""
+    dead = _now(engine, ids, "dead")
+    if dead is None:
+        return list(ids)
+    others = {id: cast("Admin", engine).get(id) for id in ids if id not in dead}
+    waiting = {id for id, entry in others.items() if entry is not None and entry.state in ("pending", "delayed")}
+    return [id for id in ids if id in dead or id in waiting]
+
+
+def _did(count: int, what: str, changed: int) -> str:
+    left = f"; {_tasks(changed)} changed meanwhile: left alone" if changed else ""
+    return f"{_tasks(count)} {what}{left}"
 
 
 def _tasks_of(row: Any) -> Sequence[Any]:

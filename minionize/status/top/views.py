@@ -88,7 +88,7 @@ class _InFlight(View):
             minion = shot.minions.get(task.minion)
             if task.state != "lost" or minion is None:
                 return task.state
-            return f"lost {words.age(shot.status.run.now - minion.seen)} ago"
+            return f"lost {words.age(shot.now - minion.seen)} ago"
 
         return _with(rows.IN_FLIGHT, rows.Column("job", "text", job), rows.Column("shown", "text", shown))
 
