@@ -266,6 +266,19 @@ def test_a_browser_may_only_look_unless_it_is_allowed_more(here, monkeypatch):
     assert "--readonly" in command
 
 
+def test_a_program_ends_with_the_server_that_started_it(tmp_path):
+    """Also where it is too busy to notice: nothing of it stays."""
+    busy = "from minionize.status.top.program import follow_parent; follow_parent(0.01)\nprint('up', flush=True)\nwhile True: pass"
+    server = subprocess.Popen(
+        ["sh", "-c", '"$0" -c "$1" & read -r _', sys.executable, busy], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert server.stdout.readline() == b"up\n"
+    server.stdin.close()
+    assert server.wait(20) is not None
+    assert server.stdout.read() == b""  # which comes when the last one that could write there has ended
+    server.stdout.close()
+
+
 def test_allowing_actions_is_for_browsers(here, capsys):
     """At a terminal they are allowed."""
     assert top.main(["--allow-actions"]) == 2

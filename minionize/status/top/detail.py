@@ -99,7 +99,7 @@ class _Writer:
         self._whereabouts(one.minion.uid, one.minion.host)
         self._facts(("id", id))
         if one.get("result") is not None:
-            self._add(("result  ", "dim"), mask(words.json_text(one.get("result"))[:LONGEST]))
+            self._add(("result  ", "dim"), words.json_text(words.masked(one.get("result")))[:LONGEST])
         if stderr:
             self._stderr(stderr)
         return Detail(tuple(self.lines), stderr, command, param)

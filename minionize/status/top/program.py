@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -22,11 +23,25 @@ if TYPE_CHECKING:
 
 #: What :func:`show` returns where there is neither a queue nor an event.
 NOTHING = "nothing"
+#: Seconds between two looks whether the server of a browser's program is still there.
+_LOOK = 1.0
 
 
 def has_screen() -> bool:
     """Tell whether there is a terminal to draw on (textual writes to standard error), or a browser."""
     return "TEXTUAL_DRIVER" in os.environ or (sys.stdin.isatty() and sys.stderr.isatty())
+
+
+def follow_parent(every: float = _LOOK) -> None:
+    """End this process when the one that started it has, also where the program's own loop comes to nothing any more."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(every)
+        os._exit(128 + signal.SIGHUP)
+
+    threading.Thread(target=watch, name="mtop-parent", daemon=True).start()
 
 
 def show(files: EventFiles, open: Callable[[], Engine], style: Style, readonly: str, pace: float) -> str:
@@ -35,6 +50,8 @@ def show(files: EventFiles, open: Callable[[], Engine], style: Style, readonly: 
     ``readonly`` says why nothing may be changed (empty: it may), ``pace`` is the seconds between two looks. A SIGTERM or
     SIGHUP ends it with the terminal as it was, by SystemExit.
     """
+    if "TEXTUAL_DRIVER" in os.environ:
+        follow_parent()
     clerk = Clerk(open, time.time)
     looker = Looker(files, clerk, time.time, style)
     app = Top(looker, clerk, time.time, style, readonly=readonly, pace=pace)
