@@ -77,6 +77,28 @@ def test_a_frozen_minion_goes_on_under_another_name(spool, clock):
     assert other.exchange([Ack(taken)]).state == "ended"
 
 
+def test_a_log_that_does_not_close_well_is_closed(spool, clock, monkeypatch):
+    """A file server that has just lost a machine may say so at the close: the minion that lost everything goes on."""
+    frozen, other = spool("frozen"), spool("other")
+    fill(frozen, 2)
+    (lost,) = frozen.exchange(limit=1).tasks
+    clock.advance(100)
+    other.exchange(limit=1)
+    log, close, failed = frozen._holder._log, os.close, []
+
+    def close_badly(fd):
+        close(fd)
+        if fd == log and not failed:
+            failed.append(fd)
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "close", close_badly)
+    assert [one.task for one in frozen.renew([lost])] == [lost]
+    (new,) = frozen.exchange(limit=1).tasks
+    assert frozen.exchange([Ack(new)]).gone == ()
+    assert failed
+
+
 def test_a_live_minion_is_not_taken_over_by_another_clock(spool, clock, tmp_path):
     """Only the file server's clock decides: one whose own clock is an hour ahead takes nothing from the living."""
     holder = spool("holder")

@@ -103,9 +103,15 @@ class Holder:
 
     def close_log(self) -> None:
         """Close the log: nothing will be added to it."""
-        if self._log >= 0:
-            os.close(self._log)
-            self._log = -1
+        log, self._log = (
+            self._log,
+            -1,
+        )  # the descriptor is gone also where closing it fails, and may be another file's then
+        if log >= 0:
+            try:
+                os.close(log)
+            except OSError:
+                pass  # what counts of it was synced
 
     @property
     def folder(self) -> str:
