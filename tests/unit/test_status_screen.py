@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -21,6 +22,7 @@ from minionize.status.summary import summary
 from minionize.status.text import screen
 
 STYLE = Style(clock=time.gmtime)
+README = Path(__file__).parents[2] / "README.rst"
 
 
 def _screen(directory, counts, *, clock=NOW, style=STYLE):
@@ -415,6 +417,30 @@ NODE                UP  SEEN  DONE  FAIL  FAIL%    P50  xFLEET  LAST
 paravance-7.rennes   0     1    30    10  25.0%   1m00     1.1    2m  bad
 paravance-1.rennes   1     1   100     0   0.0%  54.9s     1.0    1m
 """
+
+
+def test_the_readme_names_every_field_of_the_document(tmp_path):
+    """And nothing that is not there."""
+    counts = _sweep(tmp_path)
+    files = read(tmp_path)
+    made = document(build(files, counts, NOW), files)
+    table = README.read_text("utf-8").partition("``schema_version`` 1 may")[2].partition("The events themselves")[0]
+    named, field = {}, ""
+    for line in table.splitlines():
+        head, words = line[:20], re.findall(r"``(\w+)``", line[20:])
+        field = head.strip().strip("`") or field
+        named.setdefault(field, set()).update(words)
+    named.pop("warnings")
+    example = {**made["failures"][0], **made["failures"][0]["example"]}
+    found = {
+        **{name: set() for name in ("now", "success_rate")},
+        **{name: set(made[name]) for name in ("run", "counts", "eta", "rate", "minions")},
+        "duration": {"done", "failed", *made["duration"]["done"]},
+        "failures": set(example),
+        **{name: set(made[name][0]) for name in ("in_flight", "minion_list", "nodes")},
+    }
+    assert {name: words for name, words in named.items() if name in found} == found
+    assert made.keys() - found.keys() == {"schema_version", "warnings"}
 
 
 def test_the_document_has_the_schema_that_programs_rely_on(tmp_path):
