@@ -8,13 +8,14 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from minionize.errors import MinionizeError
+from minionize.errors import MinionizeError, UsageError
 from minionize.settings.document import title
-from minionize.settings.table import ENGINE, REPORTER, TABLE
+from minionize.settings.table import ENGINE, REPORT_DIRECTORY, REPORTER, TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from minionize.settings import Settings
     from minionize.settings.setting import Setting
 
 #: Exit codes of a command that was stopped by Ctrl-C, whose reader has gone, or that met an error nobody foresaw.
@@ -71,6 +72,23 @@ class _PrintCompletion(argparse.Action):
 
         print(script(parser, values), end="")
         parser.exit()
+
+
+def add_report_directory(to: argparse.ArgumentParser) -> None:
+    """Add the directory of event files, which may be left out."""
+    to.add_argument(
+        "directory",
+        nargs="?",
+        metavar="REPORT_DIR",
+        help="event files (REPORTER_JSON_DIRECTORY, default: minion-report)",
+    )
+
+
+def report_directory(given: str | None, settings: Settings) -> str:
+    """Say where the event files are: as it was given, else as the settings say; raises UsageError where that is no directory."""
+    if given and not os.path.isdir(given):
+        raise UsageError(f"there is no directory {given}\n  Event files are in REPORTER_JSON_DIRECTORY (minion-report)")
+    return given or settings[REPORT_DIRECTORY] or ""
 
 
 def add_completion(to: argparse.ArgumentParser) -> None:

@@ -8,11 +8,21 @@ import time
 from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING
 
-from minionize.cli.common import INTERRUPTED, Parser, add_completion, add_settings, flags_of, parser, run
+from minionize import __version__
+from minionize.cli.common import (
+    INTERRUPTED,
+    Parser,
+    add_completion,
+    add_report_directory,
+    add_settings,
+    flags_of,
+    parser,
+    report_directory,
+    run,
+)
 from minionize.cli.status_views import CSV, check, is_list, lines, write_csv
 from minionize.cli.status_watch import INTERVAL, SHORTEST, Look, wait, watch
-from minionize.errors import UsageError
-from minionize.settings import load, table
+from minionize.settings import load
 from minionize.settings.setting import duration
 
 if TYPE_CHECKING:
@@ -20,7 +30,6 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from minionize.cli.status_look import Looker
-    from minionize.settings import Settings
     from minionize.status.model import Status
     from minionize.status.style import Style
 
@@ -54,12 +63,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _parser() -> Parser:
     made = parser(PROG, description=_DESCRIPTION, epilog=_EPILOG)
-    made.add_argument(
-        "directory",
-        nargs="?",
-        metavar="REPORT_DIR",
-        help="event files (REPORTER_JSON_DIRECTORY, default: minion-report)",
-    )
+    add_report_directory(made)
     _add_views(made.add_mutually_exclusive_group())
     made.add_argument(
         "--where", action="append", default=[], metavar="EXPR", help="rows of a list or of CSV that fit (repeat: and)"
@@ -88,7 +92,7 @@ def _parser() -> Parser:
     made.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
     made.add_argument("--utc", action="store_true", help="show times in UTC")
     made.add_argument("-v", "--verbose", action="store_true", help="show the traceback of an error")
-    made.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
+    made.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     add_completion(made)
     add_settings(made, ["queue"])
     return made
@@ -126,12 +130,6 @@ def _interval(text: str) -> float:
     return max(SHORTEST, seconds)
 
 
-def _version() -> str:
-    from minionize import __version__
-
-    return __version__
-
-
 def _status(options: argparse.Namespace) -> int:
     from minionize.cli.status_look import Looker
 
@@ -139,7 +137,7 @@ def _status(options: argparse.Namespace) -> int:
     settings = load(flags_of(options))
     for warning in settings.warnings:
         print(f"{PROG}: {warning}", file=sys.stderr)
-    looker = Looker(settings, _directory(options.directory, settings))
+    looker = Looker(settings, report_directory(options.directory, settings))
     if sys.stdout is None:  # it was closed; the exit code is still an answer
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - as long as the process
     try:
@@ -213,13 +211,6 @@ def _print(options: argparse.Namespace, status: Status, looker: Looker) -> None:
         return
     for line in lines(options, status, looker.events, style):
         print(line)
-
-
-def _directory(given: str | None, settings: Settings) -> str:
-    directory = given or settings[table.REPORT_DIRECTORY] or ""
-    if given and not os.path.isdir(given):
-        raise UsageError(f"there is no directory {given}\n  Event files are in REPORTER_JSON_DIRECTORY (minion-report)")
-    return directory
 
 
 def _nothing(looker: Looker) -> int:

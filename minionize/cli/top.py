@@ -8,7 +8,17 @@ import time
 from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING
 
-from minionize.cli.common import Parser, add_completion, add_settings, flags_of, parser, run
+from minionize import __version__
+from minionize.cli.common import (
+    Parser,
+    add_completion,
+    add_report_directory,
+    add_settings,
+    flags_of,
+    parser,
+    report_directory,
+    run,
+)
 from minionize.errors import NoQueue, UsageError
 from minionize.settings import load, table
 from minionize.settings.setting import duration
@@ -46,12 +56,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _parser() -> Parser:
     made = parser(PROG, description=_DESCRIPTION, epilog=_EPILOG)
-    made.add_argument(
-        "directory",
-        nargs="?",
-        metavar="REPORT_DIR",
-        help="event files (REPORTER_JSON_DIRECTORY, default: minion-report)",
-    )
+    add_report_directory(made)
     made.add_argument("--readonly", action="store_true", help="change nothing: no retry, release, cancel, drain")
     made.add_argument(
         "--refresh",
@@ -71,7 +76,7 @@ def _parser() -> Parser:
     made.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
     made.add_argument("--utc", action="store_true", help="show times in UTC")
     made.add_argument("-v", "--verbose", action="store_true", help="show the traceback of an error")
-    made.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
+    made.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     add_settings(made, ["queue"])
     add_completion(made)
     return made
@@ -87,31 +92,19 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _version() -> str:
-    from minionize import __version__
-
-    return __version__
-
-
 def _top(options: argparse.Namespace) -> int:
     if options.allow_actions and options.serve is None:
         raise UsageError("--allow-actions is for --serve: in a terminal, actions are allowed unless --readonly")
     settings = load(flags_of(options))
     for warning in settings.warnings:
         print(f"{PROG}: {warning}", file=sys.stderr)
-    directory = _directory(options.directory, settings)
+    directory = report_directory(options.directory, settings)
     _need_textual(options.serve is not None)
     if options.serve is not None:
         from minionize.status.top.serve import serve
 
         return serve(options.serve, _command_of_browser(options), allow_actions=options.allow_actions)
     return _show(options, settings, directory)
-
-
-def _directory(given: str | None, settings: Settings) -> str:
-    if given and not os.path.isdir(given):
-        raise UsageError(f"there is no directory {given}\n  Event files are in REPORTER_JSON_DIRECTORY (minion-report)")
-    return given or settings[table.REPORT_DIRECTORY] or ""
 
 
 def _need_textual(serves: bool) -> None:

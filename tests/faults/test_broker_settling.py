@@ -8,25 +8,14 @@ import pytest
 from servers.fake_broker import FakeBroker, Topics
 
 from minionize.engines.broker.channel import Outgoing
+from minionize.engines.broker.engine import TRAITS as BROKERS
 from minionize.engines.broker.engine import BrokerEngine
 from minionize.engines.decoding import decoder
 from minionize.errors import EngineError, EngineUnavailable
-from minionize.model import Ack, Bury, Failure, Nack, NewTask, Traits
+from minionize.model import Ack, Bury, Failure, Nack, NewTask
 from minionize.testing import identity
 
-TRAITS = Traits(
-    durable=True,
-    lease="timed",
-    delay=True,
-    fencing=False,
-    counts="none",
-    deliveries="none",
-    dedup=False,
-    finite=False,
-    admin=frozenset({"list", "get", "retry", "clear"}),
-    listed=frozenset({"dead"}),
-    param_limit=1000,
-)
+TRAITS = BROKERS._replace(param_limit=1000)
 FAILURE = Failure("exit", "exit code 3", exit=3, stderr="no such file\n")
 SETTLEMENTS = {
     "ack": Ack,

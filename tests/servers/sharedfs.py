@@ -6,8 +6,6 @@ test session, also where that has several processes: the first one that needs it
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import shutil
 import subprocess
@@ -18,6 +16,7 @@ from typing import NamedTuple
 import pytest
 
 from servers.need import lacking
+from servers.sharing import alone
 
 SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "sharedfs_up.sh")
 PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
@@ -61,7 +60,7 @@ class Volume(NamedTuple):
 
     def enter(self) -> None:
         """Start it, if nobody did; note that this process uses it."""
-        with self._alone():
+        with alone(self.base):
             os.makedirs(self._users, exist_ok=True)
             with open(os.path.join(self._users, str(os.getpid())), "w", encoding="utf-8"):
                 pass
@@ -72,7 +71,7 @@ class Volume(NamedTuple):
 
     def leave(self) -> None:
         """Stop it, if nobody else uses it; one that died uses nothing."""
-        with self._alone():
+        with alone(self.base):
             self._leave()
 
     @property
@@ -90,23 +89,6 @@ class Volume(NamedTuple):
         if done.returncode or left:
             raise RuntimeError(f"{self.kind} does not stop, {left} are still mounted:\n{done.stderr}")
         shutil.rmtree(self.base)
-
-    @contextlib.contextmanager
-    def _alone(self):
-        """Keep the other processes of this session out; the lock goes with the volume."""
-        path = f"{self.base}.lock"
-        while True:
-            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if os.path.exists(path) and os.path.samestat(os.stat(path), os.fstat(lock)):
-                break
-            os.close(lock)  # the one before us has taken it away
-        try:
-            yield
-        finally:
-            if not os.path.exists(self.base):
-                os.unlink(path)
-            os.close(lock)
 
 
 def check(kind: str) -> None:

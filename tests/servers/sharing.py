@@ -14,7 +14,7 @@ def join(name, make):
     session = os.environ.get("PYTEST_XDIST_TESTRUNUID", f"{os.getpid():x}")[:8]
     directory = os.path.join(tempfile.gettempdir(), f"minionize-{name}-{session}")
     users = os.path.join(directory, "users")
-    with _alone(directory):
+    with alone(directory):
         os.makedirs(users, exist_ok=True)
         with open(os.path.join(users, str(os.getpid())), "w", encoding="utf-8"):
             pass
@@ -25,7 +25,7 @@ def join(name, make):
 
 def _leave(directory, server):
     users = os.path.join(directory, "users")
-    with _alone(directory):
+    with alone(directory):
         for pid in os.listdir(users) if os.path.isdir(users) else ():
             if int(pid) == os.getpid() or not os.path.exists(f"/proc/{pid}"):
                 os.unlink(os.path.join(users, pid))
@@ -34,7 +34,7 @@ def _leave(directory, server):
 
 
 @contextlib.contextmanager
-def _alone(directory):
+def alone(directory):
     """Keep the other processes of this run out; the lock goes with the directory."""
     path = f"{directory}.lock"
     while True:

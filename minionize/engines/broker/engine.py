@@ -16,7 +16,7 @@ from minionize.engines.broker.channel import Outgoing
 from minionize.engines.broker.dead import DeadLetters
 from minionize.engines.staging import Staged
 from minionize.errors import EngineError, EngineUnavailable
-from minionize.model import Ack, Bury, Delivery, Gone, Nack, Put, Task
+from minionize.model import Ack, Bury, Delivery, Gone, Nack, Put, Task, Traits
 from minionize.policy import uniform
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from minionize.engines.broker.channel import Broker, Received
     from minionize.engines.decoding import Decoder
-    from minionize.model import Counts, Identity, NewTask, Settlement, Traits
+    from minionize.model import Counts, Identity, NewTask, Settlement
 
     Key = tuple[str, int]
 
@@ -38,6 +38,21 @@ _LONGEST = 3650 * 86400.0
 _BATCH, _BATCH_BYTES = 1000, 1 << 22
 #: Deliveries that are remembered after their end, in case their settlement is said again.
 _REMEMBERED = 8192
+
+
+#: What brokers have in common: they keep messages, and know neither ids nor deliveries. Each says what it can besides.
+TRAITS = Traits(
+    durable=True,
+    lease="timed",
+    delay=True,
+    fencing=False,
+    counts="none",
+    deliveries="none",
+    dedup=False,
+    finite=False,
+    admin=frozenset({"list", "get", "retry", "clear"}),
+    listed=frozenset({"dead"}),
+)
 
 
 class _Held:

@@ -6,7 +6,7 @@ import math
 import time
 from typing import TYPE_CHECKING
 
-from minionize.engines.broker.engine import BrokerEngine
+from minionize.engines.broker.engine import TRAITS, BrokerEngine
 from minionize.engines.decoding import decoder
 from minionize.engines.google.address import Address, read_emulator, short
 from minionize.engines.google.broker import GoogleBroker
@@ -15,7 +15,6 @@ from minionize.engines.google.channel import PULL
 from minionize.engines.google.connect import TIMEOUT, Wire
 from minionize.engines.google.objects import SHORTEST, look
 from minionize.errors import UsageError
-from minionize.model import Traits
 from minionize.settings import table
 from minionize.settings.setting import words
 
@@ -34,20 +33,7 @@ class GoogleEngine(BrokerEngine):
     """A minion's view of a Pub/Sub subscription. Where that delivers exactly once, ``traits.fencing`` is true."""
 
     name = "google"
-    traits = Traits(
-        durable=True,
-        lease="timed",
-        delay=True,
-        fencing=False,
-        counts="none",
-        deliveries="none",
-        dedup=False,
-        finite=False,
-        order=False,
-        admin=frozenset({"list", "get", "retry", "clear"}),
-        listed=frozenset({"dead"}),
-        param_limit=_MESSAGE - _ATTRIBUTES,
-    )
+    traits = TRAITS._replace(param_limit=_MESSAGE - _ATTRIBUTES)
 
     def __init__(
         self,

@@ -102,12 +102,7 @@ class Admin:
 
         if scheme != "https":
             return HTTPConnection(host, port, timeout=TIMEOUT)
-        import ssl
-
-        context = ssl.create_default_context(cafile=self._access.authority)
-        if self._access.certificate:
-            context.load_cert_chain(self._access.certificate, self._access.key)
-        return HTTPSConnection(host, port, timeout=TIMEOUT, context=context)
+        return HTTPSConnection(host, port, timeout=TIMEOUT, context=self._access.tls())
 
     def _unreachable(self, error: Exception) -> EngineError:
         shown = f"the admin API of Pulsar at {mask(self._url)}"

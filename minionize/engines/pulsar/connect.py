@@ -19,6 +19,7 @@ from minionize.masks import mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from ssl import SSLContext
 
     from minionize.errors import MinionizeError
 
@@ -56,6 +57,15 @@ class Access(NamedTuple):
     def shown(self) -> str:
         """The address without secrets."""
         return mask(self.url)
+
+    def tls(self) -> SSLContext:
+        """Make what a TLS connection of our own needs: whom we trust, and who we are."""
+        import ssl
+
+        context = ssl.create_default_context(cafile=self.authority)
+        if self.certificate:
+            context.load_cert_chain(self.certificate, self.key)
+        return context
 
     def current_token(self) -> str | None:
         """Read the token, from its file each time: it may be replaced there."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import NAMESPACE_URL, uuid5
 
-from minionize.engines.broker.engine import BrokerEngine
+from minionize.engines.broker.engine import TRAITS, BrokerEngine
 from minionize.engines.decoding import decoder
 from minionize.engines.pulsar import look, names
 from minionize.engines.pulsar.admin import Admin
@@ -13,7 +13,6 @@ from minionize.engines.pulsar.books import Books
 from minionize.engines.pulsar.broker import PulsarBroker
 from minionize.engines.pulsar.connect import Access, Link
 from minionize.engines.pulsar.greet import USUAL_SIZE
-from minionize.model import Traits
 from minionize.settings import table
 
 if TYPE_CHECKING:
@@ -31,19 +30,7 @@ class PulsarEngine(BrokerEngine):
 
     name = "pulsar"
     #: Without the admin API nothing can be counted; with it an engine knows more, and its own traits say so.
-    traits = Traits(
-        durable=True,
-        lease="connection",
-        delay=True,
-        fencing=False,
-        counts="none",
-        deliveries="none",
-        dedup=False,
-        finite=False,
-        admin=frozenset({"list", "get", "retry", "clear"}),
-        listed=frozenset({"dead"}),
-        param_limit=USUAL_SIZE - _OURS,
-    )
+    traits = TRAITS._replace(lease="connection", param_limit=USUAL_SIZE - _OURS)
 
     def __init__(
         self,

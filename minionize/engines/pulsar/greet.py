@@ -54,12 +54,7 @@ def _greet(access: Access, scheme: str, host: str, port: int) -> int:
             return USUAL_SIZE  # it speaks HTTP, and tells who speaks the rest
         if scheme == "pulsar":
             return _talk(access, plain)
-        import ssl
-
-        context = ssl.create_default_context(cafile=access.authority)
-        if access.certificate:
-            context.load_cert_chain(access.certificate, access.key)
-        with context.wrap_socket(plain, server_hostname=host) as secure:
+        with access.tls().wrap_socket(plain, server_hostname=host) as secure:
             return _talk(access, secure)
 
 

@@ -8,9 +8,8 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from minionize.errors import UsageError
-from minionize.masks import MASK, is_secret, mask
 from minionize.status import csv_tables
-from minionize.status.words import iso
+from minionize.status.words import iso, masked
 
 if TYPE_CHECKING:
     from minionize.status.rows import Table
@@ -51,16 +50,5 @@ def _as_json(table: Table[Any], items: tuple[Any, ...]) -> str:
         value = table.of(item)
         times = {column.name for column in table.columns if column.kind == "time"}
         row = {column.name: value(column.name) for column in table.columns}
-        rows.append({name: iso(found) if name in times else _masked(found) for name, found in row.items()})
+        rows.append({name: iso(found) if name in times else masked(found) for name, found in row.items()})
     return json.dumps(rows, indent=1) + "\n"
-
-
-def _masked(value: Any) -> Any:
-    """Hide the passwords of URLs, and what is called secret."""
-    if isinstance(value, str):
-        return mask(value)
-    if isinstance(value, dict):
-        return {
-            name: MASK if is_secret(name) and within is not None else _masked(within) for name, within in value.items()
-        }
-    return [_masked(within) for within in value] if isinstance(value, list) else value
