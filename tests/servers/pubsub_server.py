@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 
 from servers import need, ports, sharing
+from servers.starter import Started
 
 STARTER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pubsub_up.sh")
 PROJECT = "minionize-test"
@@ -24,39 +25,27 @@ PATIENCE = 100.0
 _numbers = itertools.count()
 
 
-class PubsubServer:
+class PubsubServer(Started):
     """An emulator, with all that it holds until it is stopped or restarted: it keeps everything in memory."""
+
+    starter = STARTER
+    patience = PATIENCE
 
     def __init__(self, directory=None):
         require()
         self.directory = directory or tempfile.mkdtemp(prefix="minionize-pubsub-")
         (self.port,) = ports.chosen(self.directory, 1)
+        self.variables = {"PUBSUB_PORT": str(self.port), "PUBSUB_BASE": self.directory}
         try:
-            self._run("up")
+            self.call("up")
         except BaseException:
             self.stop()
             raise
         self.host = f"127.0.0.1:{self.port}"
 
-    def restart(self):
-        """Stop it and start it again: it is empty then."""
-        self._run("restart")
-
-    def kill9(self):
-        """Kill it, and leave it dead."""
-        self._run("kill9")
-
-    def freeze(self):
-        """Stop its process, which keeps its connections."""
-        self._run("freeze")
-
-    def thaw(self):
-        """Let its process go on."""
-        self._run("thaw")
-
     def stop(self):
         """End it and delete what it left."""
-        self._run("down")
+        self.call("down")
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def environment(self, topic, subscription=None):
@@ -68,12 +57,6 @@ class PubsubServer:
             "GOOGLE_TOPIC_ID": topic,
             "GOOGLE_SUBSCRIPTION": subscription or topic,
         }
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.stop()
 
     @contextlib.contextmanager
     def clients(self):
@@ -106,18 +89,6 @@ class PubsubServer:
             for topic in (address.topic, address.dead_topic):
                 with contextlib.suppress(NotFound):
                     publisher.delete_topic(topic=topic)
-
-    def _run(self, verb):
-        done = subprocess.run(
-            ["bash", STARTER, verb, self.directory],
-            env={**os.environ, "PUBSUB_PORT": str(self.port)},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-        assert done.returncode == 0, f"pubsub_up.sh {verb} failed:\n{done.stderr}"
 
 
 @functools.cache

@@ -19,6 +19,7 @@ import urllib.error
 import urllib.request
 
 from servers import need, ports, sharing
+from servers.starter import Started
 
 STARTER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pulsar_up.sh")
 #: Seconds for the slowest verb: a first start, which fetches the broker.
@@ -29,14 +30,18 @@ _GIVEN = {name: os.environ[name] for name in ("PULSAR_JARS", "PULSAR_VERSION", "
 _numbers = itertools.count()
 
 
-class PulsarServer:
+class PulsarServer(Started):
     """A broker with its data, until it is stopped. ``extra`` are lines of its configuration."""
+
+    starter = STARTER
+    patience = PATIENCE
 
     def __init__(self, *, extra="", header="", directory=None):
         require()
         self.directory = directory or tempfile.mkdtemp(prefix="minionize-pulsar-")
         self.port, self.web_port, bookie = ports.chosen(self.directory, 3)
-        self._environment = {
+        self.variables = {
+            **_GIVEN,
             "PULSAR_PORT": str(self.port),
             "PULSAR_WEB_PORT": str(self.web_port),
             "PULSAR_BOOKIE_PORT": str(bookie),
@@ -44,7 +49,7 @@ class PulsarServer:
             "PULSAR_HEADER": header,
         }
         try:
-            self._run("up")
+            self.call("up")
         except BaseException:
             self.stop()
             raise
@@ -61,27 +66,11 @@ class PulsarServer:
 
     def start(self):
         """Start it, with its data."""
-        self._run("up")
-
-    def restart(self):
-        """Stop it and start it again, with its data."""
-        self._run("restart")
-
-    def kill9(self):
-        """Kill it, and leave it dead."""
-        self._run("kill9")
-
-    def freeze(self):
-        """Stop its process, which keeps its connections."""
-        self._run("freeze")
-
-    def thaw(self):
-        """Let its process go on."""
-        self._run("thaw")
+        self.call("up")
 
     def stop(self):
         """End it and delete its data."""
-        self._run("wipe")
+        self.call("wipe")
         shutil.rmtree(self.directory, ignore_errors=True)
 
     @contextlib.contextmanager
@@ -134,23 +123,9 @@ class PulsarServer:
         variables = {"MINION_ENGINE": "pulsar", "PULSAR_CONNECTION": self.url, "PULSAR_TOPIC": topic}
         return {**variables, "PULSAR_ADMIN": self.admin} if admin else variables
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.stop()
-
-    def _run(self, verb):
-        done = subprocess.run(
-            ["bash", STARTER, verb, self.directory],
-            env={**os.environ, **_GIVEN, **self._environment},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-        assert done.returncode == 0, f"pulsar_up.sh {verb} failed:\n{done.stderr}"
+    def call(self, *words):
+        """Call the script; returns what it printed."""
+        return super().call(*words, self.directory)
 
 
 @functools.cache

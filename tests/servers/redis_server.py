@@ -14,12 +14,12 @@ import os
 import random
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 
 from servers import need
 from servers.ports import is_free
+from servers.starter import Started
 
 FLAVOURS = ("debian", "redis8", "valkey9")
 #: The Python packages that hold a server.
@@ -31,16 +31,18 @@ PATIENCE = 100.0
 _numbers = itertools.count()
 
 
-class RedisServer:
+class RedisServer(Started):
     """A server, a Sentinel set or a cluster (``mode``: up, sentinel, cluster); with its data until it is stopped."""
+
+    starter = STARTER
+    patience = PATIENCE
 
     def __init__(self, flavour="debian", *, mode="up", password="", tls=False, maxmemory=""):
         require(flavour)
         self.flavour, self.mode = flavour, mode
         self.directory = tempfile.mkdtemp(prefix="minionize-redis-")
         self.port = _free_ports(1 if mode == "up" else 3, cluster=mode == "cluster")
-        self._environment = {
-            **os.environ,
+        self.variables = {
             "REDIS_PORT": str(self.port),
             "REDIS_BASE": self.directory,
             "REDIS_FLAVOR": flavour,
@@ -50,35 +52,19 @@ class RedisServer:
             "REDIS_MAXMEMORY": maxmemory,
         }
         try:
-            said = self._run(mode)
+            said = self.call(mode)
         except BaseException:
             self.stop()
             raise
         self.url = re.search(r"REDIS_URL='(.*)'", said)[1]
 
-    def restart(self, which=""):
-        """Stop it and start it again, with its data; ``which``: the port of a node, or ``master``."""
-        self._run("restart", which)
-
-    def kill9(self, which=""):
-        """Kill it, and leave it dead."""
-        self._run("kill9", which)
-
-    def freeze(self):
-        """Stop its process, which keeps its connections."""
-        self._run("freeze")
-
-    def thaw(self):
-        """Let its process go on."""
-        self._run("thaw")
-
     def failover(self):
         """Make the replica the master, once it has everything."""
-        self._run("failover")
+        self.call("failover")
 
     def stop(self):
         """End it and delete its data."""
-        self._run("down")
+        self.call("down")
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def client(self, **options):
@@ -86,27 +72,6 @@ class RedisServer:
         import redis
 
         return redis.Redis(port=self.port, **options)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.stop()
-
-    def _run(self, *words):
-        """Call the starter; returns what it printed."""
-        words = [word for word in words if word]
-        done = subprocess.run(
-            ["bash", STARTER, *words],
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-        assert done.returncode == 0, f"redis_up.sh {' '.join(words)} failed:\n{done.stderr}"
-        return done.stdout
 
 
 def require(flavour):
