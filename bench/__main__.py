@@ -8,7 +8,7 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING
 
-from bench import claims, clients, engines, eta, processes, put, slots, startup, status
+from bench import claims, clients, engines, eta, functions, processes, put, slots, startup, status
 from bench.children import Failed, nothing_left
 from bench.peers import Original
 from bench.plan import Plan
@@ -23,6 +23,7 @@ _THEMES: dict[str, Callable[[Plan, Report], None]] = {
     "claims": claims.measure,
     "put": put.measure,
     "engines": engines.measure,
+    "functions": functions.measure,
     "startup": startup.measure,
     "clients": clients.measure,
     "status": status.measure,
@@ -34,7 +35,7 @@ def main() -> int:
     """Run the bench; returns its exit code."""
     options = _options()
     with tempfile.TemporaryDirectory(prefix="minionize-bench-") as directory, nothing_left():
-        plan = Plan(directory, Original(options.cache), options.quick, options.rounds)
+        plan = Plan(directory, options.cache, Original(options.cache), options.quick, options.rounds)
         report = Report(directory, quick=options.quick)
         try:
             for name in options.only or _THEMES:
@@ -51,7 +52,7 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure minionize beside its peers.")
-    parser.add_argument("--quick", action="store_true", help="smaller and fewer: a minute in all")
+    parser.add_argument("--quick", action="store_true", help="smaller and fewer: two minutes in all")
     parser.add_argument("--only", action="append", choices=_THEMES, metavar="THEME", help=", ".join(_THEMES))
     parser.add_argument("--rounds", type=_positive, metavar="N", help="rounds of every theme (default: its own number)")
     parser.add_argument("--json", metavar="FILE", help="also write the figures there")

@@ -31,6 +31,10 @@ class Failed(Exception):
     """A program that was to be measured did not do its work."""
 
 
+class Ended(Failed):
+    """It ended before it should have: what it said on its standard error tells why."""
+
+
 class Program(NamedTuple):
     """A command line, with its own variables and input."""
 
@@ -82,7 +86,7 @@ def started(
             yield process
             if not endless:
                 _check(process, program, errors)
-        except BrokenPipeError:
+        except (BrokenPipeError, Ended):
             process.wait(_GRACE)
             _check(process, program, errors)
             raise
@@ -95,11 +99,11 @@ def run(cwd: str, *programs: Program) -> float:
     with ExitStack() as stack:
         began = time.perf_counter()
         for process in [stack.enter_context(started(program, cwd)) for program in programs]:
-            _await(process)
+            finish(process)
         return time.perf_counter() - began
 
 
-def _await(process: subprocess.Popen[str]) -> None:
+def finish(process: subprocess.Popen[str]) -> None:
     """Wait for the end of a process to the millisecond: with a time limit, Popen's own wait looks every 50 of them."""
     fd = os.pidfd_open(process.pid)
     try:

@@ -8,17 +8,13 @@ import subprocess
 import sys
 from functools import cache
 
-from bench.children import PROGRAMS, Program, environment
+from bench.children import PROGRAMS, Program
+from bench.environments import Environment, Missing
 
 ORIGINAL = "0.3.4"
 #: Its pandas does not load with a newer numpy.
 _WANTED = (f"minionize[execo]=={ORIGINAL}", "numpy<2")
 _PYTHON = (3, 11)
-_LONGEST = 600
-
-
-class Missing(Exception):
-    """A peer cannot be had here; says why."""
 
 
 class Original:
@@ -26,32 +22,12 @@ class Original:
 
     def __init__(self, cache: str) -> None:
         """Name the directory that the environment is kept in; it is made when it is first asked for."""
-        self._home = os.path.join(cache, f"minionize-{ORIGINAL}")
-        self._missing: Missing | None = None
+        home = os.path.join(cache, f"minionize-{ORIGINAL}")
+        self._environment = Environment(home, _WANTED, "minionize.cli, execo_engine", _python311)
 
     def python(self) -> str:
         """Give the interpreter of that environment, which is made where it is missing; raises Missing."""
-        python, complete = os.path.join(self._home, "bin", "python"), os.path.join(self._home, "complete")
-        if self._missing:
-            raise self._missing
-        if not os.path.exists(complete):
-            print(f"  (makes an environment for minionize {ORIGINAL} in {self._home}: a minute, once)", flush=True)
-            try:
-                self._make(python)
-            except BaseException as error:
-                shutil.rmtree(self._home, ignore_errors=True)
-                self._missing = error if isinstance(error, Missing) else None
-                raise
-            with open(complete, "w", encoding="ascii"):
-                pass
-        return python
-
-    def _make(self, python: str) -> None:
-        base = _python311()
-        shutil.rmtree(self._home, ignore_errors=True)
-        _do(base, "-m", "venv", self._home)
-        _do(python, "-m", "pip", "install", "--quiet", *_WANTED)
-        _do(python, "-c", "import minionize.cli, execo_engine")
+        return self._environment.program("python")
 
     def sweeper(self, sweeps: str, count: int, seconds: float = 0.0) -> Program:
         """Make the program that fills a sweep, and then takes from it alone for a while."""
@@ -110,15 +86,3 @@ def _python311() -> str:
 def _works(python: str) -> bool:
     """Try it: a version manager's stand-in may be there without the interpreter."""
     return subprocess.run([python, "-c", "import venv"], capture_output=True, check=False).returncode == 0
-
-
-def _do(*argv: str) -> None:
-    try:
-        done = subprocess.run(
-            argv, capture_output=True, text=True, check=False, env=environment(), timeout=_LONGEST, cwd="/"
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise Missing(f"it cannot be installed: {error}") from error
-    if done.returncode:
-        last = (done.stderr.strip() or done.stdout.strip() or f"exit {done.returncode}").splitlines()[-1]
-        raise Missing(f"it cannot be installed: {last}")

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 
 class Plan(NamedTuple):
-    """What every theme is told. ``rounds`` is None where each theme has its own number of them."""
+    """What every theme is told. ``rounds`` is None where each theme has its own number of them; peers are in ``cache``."""
 
     directory: str
+    cache: str
     original: Original
     quick: bool = False
     rounds: int | None = None

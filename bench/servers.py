@@ -23,10 +23,11 @@ _STARTERS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file_
 
 
 class Server(NamedTuple):
-    """A server that runs: the settings that point to it, and what tells how many round trips it has answered so far."""
+    """A server that runs: the settings that point to it, what tells how many round trips it has answered so far, its pid."""
 
     settings: dict[str, str]
     trips: Callable[[], int] | None = None
+    pid: int | None = None
 
 
 @contextmanager
@@ -43,7 +44,7 @@ def redis() -> Iterator[Server]:
     try:
         _wait_for(port, process)
         url = f"redis://127.0.0.1:{port}/0"
-        yield Server({"REDIS_URL": url}, lambda: _scripts_run(url))
+        yield Server({"REDIS_URL": url}, lambda: _scripts_run(url), process.pid)
     finally:
         process.terminate()
         process.wait()

@@ -6,7 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from bench import targets
+from bench import procfs, targets
 from bench.children import Failed, Program, command, run, started
 from bench.measure import in_turn, rounds_of, spread
 from bench.peers import ORIGINAL, Missing
@@ -14,7 +14,6 @@ from bench.plan import params
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Iterator
 
     from bench.plan import Plan
     from bench.report import Report
@@ -88,32 +87,16 @@ def _wait_for_children(minion: subprocess.Popen[str]) -> int:
     """Wait until the minion's task runs; returns the pid of the warden."""
     end = time.monotonic() + _PATIENCE
     while time.monotonic() < end and minion.poll() is None:
-        names = {name: pid for pid, name in _children(minion.pid)}
+        names = {name: pid for pid, name in procfs.children(minion.pid)}
         if {"sleep", "minion-warden"} <= names.keys():
             return names["minion-warden"]
         time.sleep(0.01)
     raise Failed("the minion did not start its task")
 
 
-def _children(parent: int) -> Iterator[tuple[int, str]]:
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        head, _, rest = _text(f"/proc/{name}/stat").rpartition(") ")
-        if rest and int(rest.split()[1]) == parent:
-            yield int(name), head.partition("(")[2]
-
-
 def _read(pid: int) -> Memory:
-    resident, share = _kilobytes(f"/proc/{pid}/status", "VmRSS:"), _kilobytes(f"/proc/{pid}/smaps_rollup", "Pss:")
+    resident, share = (
+        procfs.kilobytes(f"/proc/{pid}/status", "VmRSS:"),
+        procfs.kilobytes(f"/proc/{pid}/smaps_rollup", "Pss:"),
+    )
     return Memory(resident * 1024 / _MB, share * 1024 / _MB)
-
-
-def _kilobytes(path: str, field: str) -> int:
-    return next(int(line.split()[1]) for line in _text(path).splitlines() if line.startswith(field))
-
-
-def _text(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except OSError:
-        return ""  # it has just ended

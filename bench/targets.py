@@ -55,6 +55,13 @@ SPOOL_DRAIN = Target(10_000, 20_000)
 SPOOL_PUT = Target(3, 1.5, "less")
 SPOOL_FILES = Target(2_500, None, "less")
 
+#: No-op functions per second of one minion; its rate with one slot over that of the fastest peer that acknowledges, with one
+#: worker process, and with two slots over that of the fastest of all with eight.
+FUNCTIONS_SQLITE = Target(20_000, 50_000)
+FUNCTIONS_REDIS = Target(20_000, 40_000)
+FUNCTIONS_ONE = Target(12, 25)
+FUNCTIONS_EIGHT = Target(5, 10)
+
 #: minion-status on 100 thousand events: seconds at first and later, peak memory (MB), and the HTML report (MB); seconds on
 #: ten thousand events in a thousand files.
 STATUS_COLD = Target(2, 1.5, "less")
