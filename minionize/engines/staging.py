@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Self
 
+#: Bytes of the longest id.
+LONGEST_NAME = 1024
 #: Bytes of a put that are collected in memory; beyond, on disk.
 _IN_MEMORY = 1 << 23
 
@@ -28,7 +30,7 @@ def text_of(raw: bytes) -> str:
 
 def is_name(id: bytes) -> bool:
     """Whether a task may be called so; what anybody may have written is not."""
-    return 0 < len(id) <= 1024 and min(id) >= 32 and 127 not in id
+    return 0 < len(id) <= LONGEST_NAME and min(id) >= 32 and 127 not in id
 
 
 class Staged:

@@ -214,8 +214,8 @@ def test_a_task_with_a_past_is_handed_out_once_though_it_stands_in_the_line_too(
 def test_what_only_says_that_it_is_ours_poisons_nobody(queue):
     """A message in our own form with bytes that are no text is a task with an error, as any other bad one."""
     with queue.client() as client:
-        client.xadd(queue.stream, {"minionize": "1", "id": b"\xff", "param": b"\xfe"})
-        client.xadd(queue.stream, {"minionize": "no", "id": "7", "param": "8"})
+        client.xadd(queue.stream, {"minionize": b"\xff\n\xfe"})
+        client.xadd(queue.stream, {"minionize": "no", "7": "8"})
     engine = queue.open()
     bad, odd = take(engine, 2)
     assert "no UTF-8" in bad.error

@@ -250,7 +250,7 @@ def test_a_message_that_forges_an_impossible_id_has_that_of_its_entry(queue, nam
     """Anybody can write what our messages look like; an id goes into names of files, the environment and screens."""
     engine = queue.open()
     with queue.client() as client:
-        entry = client.xadd(queue.stream, {"minionize": "1", "id": name, "param": "7"}).decode()
+        entry = client.xadd(queue.stream, {"minionize": name, "param": "7"}).decode()
     assert engine.get(entry).param == "7"
     (task,) = take(engine, 1)
     assert (task.id, task.param, task.error) == (entry, "7", "")
@@ -274,7 +274,7 @@ def test_a_dead_letter_whose_id_is_no_text_can_be_listed(queue):
     """One message of a stranger does not hide all the others from who looks."""
     engine = queue.open()
     with queue.client() as client:
-        client.xadd(queue.stream, {"minionize": "1", "id": b"\xff\xfe", "param": "7"})
+        client.xadd(queue.stream, {"minionize": b"\xff\xfe\n7"})
     (task,) = take(engine, 1)
     engine.exchange([Bury(task, FAILURE)])
     assert [dead.id for dead in engine.list()] == ["\ufffd\ufffd"]

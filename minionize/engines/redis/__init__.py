@@ -4,6 +4,7 @@
 ``server``    what a server says of itself
 ``scripts``   the Lua scripts (``lua/``): every change of the books is one of them
 ``messages``  what is in the stream, read as tasks and as entries of the books
+``settlements``  what became of tasks, as words of a script
 ``store``     calling a script; what is done where the server lost its data
 ``waiting``   waiting for a task without asking again and again
 ``admin``     put, list, retry, release, remove, drain: what people do

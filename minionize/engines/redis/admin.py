@@ -73,7 +73,7 @@ class RedisAdmin(Store):
     def get(self, id: str) -> Entry | None:
         """Find a task by its id or by the beginning of it; raises UsageError where several have it."""
         found = self._find(id)
-        rows = [] if found is None else self._call("describe", found[1])[0]
+        rows = [] if found is None else self._call("describe", bytes_of(found[0]), found[1])[0]
         return entry_of(rows[0], self._decode) if rows else None
 
     def drained(self) -> Control | None:
@@ -84,9 +84,9 @@ class RedisAdmin(Store):
     def _rows(self, state: State | None) -> Iterator[Sequence[Any]]:
         """Read, page by page, what may be in that state: others may change it meanwhile."""
         if state in (None, "done"):
-            yield from self._records("done")
+            yield from self._done()
         if state in (None, "dead"):
-            yield from self._records("dead")
+            yield from self._dead()
         if state in (None, "pending"):
             yield from self._walk(state or "")
         elif state == "leased":
@@ -94,17 +94,23 @@ class RedisAdmin(Store):
         elif state == "delayed":
             yield from self._described(iter(sorted(self._waiting(), key=_order)))
 
-    def _records(self, kind: str) -> Iterator[Sequence[Any]]:
+    def _done(self) -> Iterator[Sequence[Any]]:
+        after: Any = 0
+        while after != b"":
+            after, rows = self._call("done", after, _PAGE)
+            yield from rows
+
+    def _dead(self) -> Iterator[Sequence[Any]]:
         after, count = b"-", _FIRST_PAGE
-        while page := self._wire.command("XRANGE", f"{self._stream}:{kind}", after, "+", "COUNT", count):
-            rows = [(kind.encode(), place, fields) for place, fields in page]
+        while page := self._wire.command("XRANGE", f"{self._stream}:dead", after, "+", "COUNT", count):
+            rows = [(b"dead", place, fields) for place, fields in page]
             yield from rows
             after, count = b"(" + page[-1][0], _fitting(count, rows)
 
     def _described(self, places: Iterator[bytes]) -> Iterator[Sequence[Any]]:
         count = _FIRST_PAGE
         while page := list(islice(places, count)):
-            rows = self._call("describe", *page)[0]
+            rows = self._call("describe", *(word for place in page for word in ("", place)))[0]
             yield from rows
             count = _fitting(count, rows)
 

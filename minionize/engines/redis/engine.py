@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from json import dumps
 from typing import TYPE_CHECKING, Any
 
 from minionize.engines.decoding import decoder
 from minionize.engines.redis.admin import LIMIT, RedisAdmin
 from minionize.engines.redis.connect import read_url
-from minionize.engines.redis.messages import record_of, task_of
+from minionize.engines.redis.messages import tasks_of
+from minionize.engines.redis.settlements import words_of
 from minionize.engines.redis.waiting import SLICE
-from minionize.engines.staging import bytes_of, text_of
+from minionize.engines.staging import text_of
 from minionize.errors import EngineError, EngineUnavailable
-from minionize.model import Ack, Bury, Delivery, Gone, Traits
+from minionize.model import Delivery, Gone, Traits
 from minionize.policy import uniform
 from minionize.settings import table
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 #: Where many minions wait for one delayed task, each waits this much longer per minion, so that they do not all come.
 _SPREAD = 0.05
-#: The longest delay, in seconds: ten years. A callback may ask for an infinite one.
-_LONGEST = 3650 * 86400.0
 
 
 class _Answer:
@@ -169,34 +167,25 @@ class RedisEngine(RedisAdmin):
         self, settled: Sequence[Settlement], limit: int, read: Sequence[str], listen: str, lost: Sequence[str]
     ) -> _Answer:
         words: list[Any] = [limit, int(self._lease * 1000), self._max_crashes, self._identity, self._view, listen]
-        words += (int(limit > 0 and self._wants_to_look()), len(settled))
-        for settlement in settled:
-            words += self._words(settlement)
+        words.append(int(limit > 0 and self._wants_to_look()))
+        words += words_of(settled, self._moved)
         words += (len(read), *read, *lost)
         self._registered |= limit > 0
-        state, due, refused, rows, stopped, woken, waiters, others = self._call("exchange", *words)
-        gone = tuple(_gone([settlement.task for settlement in settled], refused))
-        tasks = tuple(task_of(row, self._decode) for row in rows)
+        state, due, refused, found, stopped, woken, waiters, others = self._call("exchange", *words)
+        gone = tuple(_gone([settlement.task for settlement in settled], refused)) if refused else ()
+        tasks = tasks_of(found, self._decode)
+        held, moved = self._held, self._moved
         for settlement in settled:
-            self._held.pop(settlement.task.handle.entry, None)
-            self._moved.pop(settlement.task.handle.entry, None)
-        self._held.update((task.handle.entry, task) for task in tasks)
+            held.pop(settlement.task.handle.entry, None)
+            if moved:
+                moved.pop(settlement.task.handle.entry, None)
+        for task in tasks:
+            held[task.handle.entry] = task
         self._wake(woken)
         if state == b"lost":
             raise self._lost()
         delivery = Delivery(tasks, gone, None if due < 0 else due / 1000, text_of(state))  # type: ignore[arg-type]
         return _Answer(delivery, bool(stopped), waiters, others)
-
-    def _words(self, settlement: Settlement) -> tuple[Any, ...]:
-        task = settlement.task
-        entry = self._entry(task)
-        if isinstance(settlement, Ack):
-            return "a", entry, task.delivery, bytes_of(task.id), record_of(task), settlement.result or ""
-        failure = dumps(settlement.failure._asdict()) if settlement.failure else ""
-        if isinstance(settlement, Bury):
-            return "b", entry, task.delivery, "", "", failure
-        delay = int(min(settlement.delay, _LONGEST) * 1000)
-        return "n", entry, task.delivery, delay, int(settlement.charge), failure
 
     def _renew(self, held: Sequence[Task]) -> list[Gone]:
         words: list[Any] = [int(self._lease * 1000), self._max_crashes, self._identity, self._view]

@@ -1,16 +1,19 @@
 """What is in the stream, read as tasks and as entries of the books.
 
-A message of ours is ``minionize 1 id ID param JSON``. Any other one is what somebody else published: its field ``param`` is
-read by the decoder that REDIS_DECODER names, its id is its entry's.
+A message of ours has one field, ``minionize``: the task's id, a new line and the param. Any other one is what somebody else
+published: its field ``param`` is read by the decoder that REDIS_DECODER names, its id is its entry's.
 """
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import repeat
 from json import dumps, loads
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from minionize.engines.decoding import read
-from minionize.engines.staging import bytes_of, is_name, text_of
+from minionize.engines.redis.settlements import UNIT
+from minionize.engines.staging import LONGEST_NAME, bytes_of, is_name, text_of
 from minionize.model import Entry, Failure, Task
 from minionize.params import jsontext
 
@@ -20,8 +23,6 @@ if TYPE_CHECKING:
     from minionize.engines.decoding import Decoder
     from minionize.model import State
 
-#: Bytes of a param up to which it is kept with the record of its done task.
-KEPT = 1024
 _MARK = b"minionize"
 
 
@@ -32,6 +33,11 @@ class Handle(NamedTuple):
     ours: bool
 
 
+#: What these classes do themselves to be made, without the words of each field: half of the time.
+_new_handle = partial(tuple.__new__, Handle)
+_new_task = partial(tuple.__new__, Task)
+
+
 def json_of(content: dict[str, Any]) -> bytes:
     """Write what the scripts read as well: their reader knows no half of a surrogate pair that is escaped."""
     return bytes_of(dumps(content, ensure_ascii=False))
@@ -39,31 +45,54 @@ def json_of(content: dict[str, Any]) -> bytes:
 
 def has_name(fields: Sequence[bytes]) -> bool:
     """Whether a message says itself what its task is called."""
-    return len(fields) >= 4 and fields[0] == _MARK and fields[2] == b"id" and is_name(fields[3])
+    if fields[0] != _MARK:
+        return False
+    name, line, _ = fields[1].partition(b"\n") if len(fields) == 2 else (fields[1], b"\n", b"")
+    return line == b"\n" and is_name(name)
 
 
-def task_of(row: Sequence[Any], decode: Decoder) -> Task:
-    """Make a task of what the exchange hands out: entry, delivery, attempt, crashes, fields."""
+def tasks_of(answer: Sequence[Any], decode: Decoder) -> tuple[Task, ...]:
+    """Make tasks of what the exchange hands out: rows, fresh ones put by us (entries, texts), and again rows."""
+    first, entries, texts, others = answer
+    tasks = [_task_of(row, decode) for row in first]
+    if entries:
+        tasks += _fresh(entries, texts) or [
+            _task_of((entry, 1, 1, 0, (_MARK, text)), decode) for entry, text in zip(entries, texts, strict=True)
+        ]
+    tasks += [_task_of(row, decode) for row in others]
+    return tuple(tasks)
+
+
+def _fresh(entries: Sequence[bytes], texts: Sequence[bytes]) -> Sequence[Task]:
+    """Read many messages of ours at once; none where one of them is not what we write: then they are read one by one."""
+    try:
+        parts = [text.partition("\n") for text in b"\0".join(texts).decode().split("\0")]
+    except UnicodeDecodeError:
+        return ()
+    ids, _, params = zip(*parts, strict=True)
+    if len(ids) != len(texts) or "" in ids or "" in params or not "".join(ids).replace("-", "").isalnum():
+        return ()
+    if max(map(len, ids)) > LONGEST_NAME // 4:
+        return ()
+    handles = map(_new_handle, zip(b" ".join(entries).decode().split(" "), repeat(True)))
+    return [*map(_new_task, zip(ids, params, repeat(1), repeat(1), repeat(0), handles, repeat("")))]
+
+
+def _task_of(row: Sequence[Any], decode: Decoder) -> Task:
+    """Make a task of entry, delivery, attempt, crashes, fields."""
     entry, delivery, attempt, crashes, fields = row
     id, param, error = content(entry.decode(), fields, decode)
     return Task(id, param, attempt, delivery, crashes, Handle(entry.decode(), _is_ours(fields)), error)
-
-
-def record_of(task: Task) -> bytes:
-    """Write what is kept of the param of a done task: all, or its size; nothing of what others published."""
-    param = bytes_of(task.param)
-    if not task.handle.ours:
-        return b""
-    return param if len(param) <= KEPT else b"#%d" % len(param)
 
 
 def content(entry: str, fields: Sequence[bytes], decode: Decoder) -> tuple[str, str, str]:
     """Read a message: the task's id, its param, and why it is no param, if so."""
     id = entry
     if _is_ours(fields):
-        return _put_by_us(fields[3], fields[5])
+        name, _, param = fields[1].partition(b"\n")
+        return _put_by_us(name, param)
     if has_name(fields):  # a dead letter that was put back
-        id, fields = _readable(fields[3]), fields[4:]
+        id, fields = _readable(fields[1]), fields[2:]
     return id, *_foreign(entry, fields, decode)
 
 
@@ -80,7 +109,7 @@ def _put_by_us(id: bytes, param: bytes) -> tuple[str, str, str]:
 
 
 def _is_ours(fields: Sequence[bytes]) -> bool:
-    return has_name(fields) and len(fields) == 6 and fields[1] == b"1" and fields[4] == b"param"
+    return len(fields) == 2 and has_name(fields)
 
 
 def _foreign(entry: str, fields: Sequence[bytes], decode: Decoder) -> tuple[str, str]:
@@ -110,9 +139,10 @@ def _readable(raw: bytes) -> str:
 
 def entry_of(row: Sequence[Any], decode: Decoder) -> Entry:
     """Make an entry of what the scripts describe."""
-    kind, place, fields = text_of(row[0]), text_of(row[1]), row[2]
+    kind = text_of(row[0])
     if kind == "done":
-        return _done(place, fields)
+        return _done(row)
+    place, fields = text_of(row[1]), row[2]
     if kind == "dead":
         return _dead(place, fields, decode)
     return _live(place, fields, row, decode)
@@ -139,22 +169,22 @@ def _live(place: str, fields: Sequence[bytes], row: Sequence[Any], decode: Decod
     )
 
 
-def _done(place: str, fields: Sequence[bytes]) -> Entry:
-    found = dict(zip(fields[::2], fields[1::2], strict=True))
-    ended = _ended(place)
-    attempt, delivery, crashes, took = map(int, found[b"how"].split())
+def _done(row: Sequence[Any]) -> Entry:
+    _, at, id, kept, how, minion, host = row
+    param, _, result = text_of(kept).partition(UNIT)
+    attempt, delivery, crashes, took = map(int, how.split())
     return Entry(
-        _readable(found[b"id"]),
-        _kept(text_of(found[b"param"])),
+        _readable(id),
+        _kept(param),
         "done",
         attempt,
         delivery,
         crashes,
-        minion=text_of(found[b"minion"]),
-        host=text_of(found[b"host"]),
-        since=ended - took / 1000,
-        ended=ended,
-        result=text_of(found[b"result"]) or None,
+        minion=text_of(minion),
+        host=text_of(host),
+        since=(at - took) / 1000,
+        ended=at / 1000,
+        result=result or None,
     )
 
 

@@ -2,9 +2,10 @@
 
 local offered = 0 -- tasks that were given back and may be had at once
 
--- A message of ours begins with `minionize 1 id ID`; with a 0 instead of the 1 the rest is what somebody else published.
+-- A message of ours is one field, `minionize`, and in it the id, a new line and the param: each word more costs time in every
+-- command. With the id alone in it, the other fields are what somebody else published.
 local function name_of(entry, fields)
-  local name = fields[1] == 'minionize' and fields[3] == 'id' and fields[4]
+  local name = fields[1] == 'minionize' and (#fields > 2 and fields[2] or string.match(fields[2], '^(.-)\n'))
   if name and name ~= '' and #name <= 1024 and not string.find(name, '%c') then
     return name
   end
@@ -28,6 +29,21 @@ local has_lives = call('EXISTS', LIVES) == 1
 local function life_of(entry)
   local text = has_lives and call('HGET', LIVES, entry)
   return text and read_json(text)
+end
+
+-- The lives, as they are written, of what was read, a list of entry and fields; false where there is none.
+local function lives_of(read)
+  local found = {}
+  for first = 1, has_lives and #read or 0, PAGE do
+    local line = {}
+    for n = first, math.min(first + PAGE - 1, #read) do
+      line[#line + 1] = read[n][1]
+    end
+    for _, text in ipairs(call('HMGET', LIVES, unpack(line))) do
+      found[#found + 1] = text
+    end
+  end
+  return found
 end
 
 local function new_life()
@@ -68,16 +84,16 @@ local function put_right(entry, life, reader)
   return false
 end
 
--- For how long I have held this very delivery (ms), and its life; nil: it is not mine. `held`: what is known to be
--- held by me, by entry, where that was asked for all at once.
-local function mine(entry, delivery, held)
+-- For how long I have held this very delivery (ms), and its life; nil: it is not mine. `one`: what the group says of an entry
+-- that is pending under me, and its life, where they are known already.
+local function mine(entry, delivery, one, life)
   local minion, count, age
-  if held and held[entry] then
-    minion, count, age = ME, held[entry][4], held[entry][3]
+  if one then
+    minion, count, age = ME, one[4], one[3]
   else
     minion, count, age = holder_of(entry)
   end
-  local life = life_of(entry)
+  life = life or life_of(entry)
   if not life then
     return minion == ME and count == delivery and age or nil
   end

@@ -2,10 +2,18 @@
 
 -- Bytes of params after which no more are read: an answer is held in memory, by the server and by the minion.
 local ENOUGH = 4194304
-local tasks, bytes, from_waiting = {}, 0, 0
+local bytes, from_waiting = 0, 0
+
+-- What is handed out, in this order: tasks with all that is to be said of each; fresh ones put by us, which are two words each,
+-- their entry and their only field; and again others.
+local tasks, entries, texts, others = {}, {}, {}, {}
+local function count_taken()
+  return #tasks + #entries + #others
+end
 
 local function hand_out(entry, delivery, life, fields)
-  tasks[#tasks + 1] = { entry, delivery, life.attempt, life.crashes, fields }
+  local line = #entries == 0 and tasks or others
+  line[#line + 1] = { entry, delivery, life.attempt, life.crashes, fields }
   for n = 2, #fields, 2 do
     bytes = bytes + #fields[n]
   end
@@ -28,9 +36,12 @@ local function claim_waiting(entry, line)
 end
 
 -- What I have just read: hand it out, unless it has a past that says otherwise.
-local function accept(entry, fields)
-  local life = life_of(entry)
-  if not life then
+local function accept(entry, fields, text)
+  local life = text and read_json(text)
+  if not life and #fields == 2 and fields[1] == 'minionize' and #others == 0 then
+    entries[#entries + 1], texts[#texts + 1] = entry, fields[2]
+    bytes = bytes + #fields[2]
+  elseif not life then
     hand_out(entry, 1, new_life(), fields)
   elseif life.holder == ME then -- I have it already
     hold(entry, ME, life.delivery)
@@ -44,17 +55,19 @@ local function accept(entry, fields)
 end
 
 local function claim_fresh(limit)
-  while #tasks < limit and bytes < ENOUGH do
-    local room = bytes == 0 and 8 or floor((ENOUGH - bytes) * #tasks / bytes) + 1
-    local count = math.min(limit - #tasks, room)
+  while count_taken() < limit and bytes < ENOUGH do
+    local room = bytes == 0 and 8 or floor((ENOUGH - bytes) * count_taken() / bytes) + 1
+    local count = math.min(limit - count_taken(), room)
     local read = call('XREADGROUP', 'GROUP', GROUP, ME, 'COUNT', count, 'STREAMS', S, '>')
     if not read then
       return
     end
-    for _, one in ipairs(read[1][2]) do
-      accept(one[1], one[2])
+    read = read[1][2]
+    local lives = lives_of(read)
+    for n, one in ipairs(read) do
+      accept(one[1], one[2], lives[n])
     end
-    if #read[1][2] < count then
+    if #read < count then
       return
     end
   end
@@ -65,7 +78,7 @@ local function claim_read(entries)
   for _, entry in ipairs(entries) do
     local fields = holder_of(entry) == ME and fields_of(entry)
     if fields then
-      accept(entry, fields)
+      accept(entry, fields, has_lives and call('HGET', LIVES, entry))
     end
   end
 end
@@ -81,7 +94,7 @@ local function claim(limit, lease)
   local suspect = call('ZRANGEBYSCORE', SUSPECTS, '-inf', now, 'WITHSCORES', 'LIMIT', 0, 1)
   if suspect[1] and not held then
     claim_waiting(suspect[1], SUSPECTS)
-    if #tasks > 0 then
+    if count_taken() > 0 then
       return true
     end
   elseif suspect[1] and now - tonumber(suspect[2]) > lease then
@@ -94,6 +107,21 @@ local function claim(limit, lease)
   end
   claim_fresh(limit)
   return false
+end
+
+-- Give back what I have just taken: the minions are to leave.
+local function give_back_taken()
+  for _, entry in ipairs(entries) do
+    hand_out(entry, 1, new_life(), {})
+  end
+  for _, line in ipairs({ tasks, others }) do
+    for _, task in ipairs(line) do
+      local life = life_of(task[1]) or new_life()
+      life.delivery = task[2]
+      give_back(task[1], life, now, ME, HOST, 0)
+    end
+  end
+  tasks, entries, texts, others = {}, {}, {}, {}
 end
 
 local function next_due()

@@ -6,6 +6,6 @@ for _, group in ipairs(call('XINFO', 'GROUPS', S)) do
   end
 end
 local delayed = call('ZCOUNT', WAITING, '(' .. now, '+inf') + call('ZCOUNT', SUSPECTS, '(' .. now, '+inf')
-local foreign = tonumber(call('HGET', META, 'foreign') or '0')
+local done = tonumber(call('HGET', META, 'done') or '0')
 local pending = math.max(0, call('XLEN', S) - held - delayed)
-return { 'ok', pending, delayed, held, call('XLEN', DONE) + foreign, call('XLEN', DEAD) }
+return { 'ok', pending, delayed, held, done, call('XLEN', DEAD) }

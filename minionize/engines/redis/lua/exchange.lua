@@ -1,9 +1,9 @@
 -- All that a minion does, in one round trip: settle, take back from the lost, claim, and see how things stand.
 -- limit, lease, max crashes, identity, view, connection that waits ('': none), whether to look around,
--- n, n settlements, n, n entries that were read, minions that are gone ...
+-- n, n runs of settlements, n, n entries that were read, minions that are gone ...
 local limit, lease, max_crashes, identity, view, listen, look = number(), number(), number(), take(), take(), take(), take()
-local settlements = number()
-local gone = settlements > 0 and settle(settlements) or {}
+local runs = number()
+local refused = runs > 0 and settle(runs) or {}
 local read = {}
 for _ = 1, number() do
   read[#read + 1] = take()
@@ -14,31 +14,26 @@ if limit > 0 then
   reclaim(max_crashes, rest())
   claim_read(read)
   if drained() then
-    for _, task in ipairs(tasks) do
-      local life = life_of(task[1]) or new_life()
-      life.delivery = task[2]
-      give_back(task[1], life, now, ME, HOST, 0)
-    end
-    tasks = {}
-  elseif #tasks == 0 then
+    give_back_taken()
+  elseif count_taken() == 0 then
     stopped = claim(limit, lease)
   end
 end
 local how, due, waiters = 'open', -1, 0
-if #tasks == 0 or drained() then
+if count_taken() == 0 or drained() then
   how, due = state(), next_due()
 end
 if listen ~= '' then
-  if #tasks == 0 and how == 'open' and not stopped then
+  if count_taken() == 0 and how == 'open' and not stopped then
     call('ZADD', WAITERS, now + 3000, listen)
     waiters = call('ZCARD', WAITERS)
   else
     call('ZREM', WAITERS, listen)
   end
 end
-local others = {}
+local neighbours = {}
 if look == '1' and call('HLEN', S .. ':here:' .. view) > 1 then
-  others = call('HVALS', S .. ':here:' .. view)
+  neighbours = call('HVALS', S .. ':here:' .. view)
 end
 local woken = (offered > from_waiting or how ~= 'open') and wake(offered - from_waiting, how ~= 'open') or {}
-return { 'ok', how, due, gone, tasks, stopped and 1 or 0, woken, waiters, others }
+return { 'ok', how, due, refused, { tasks, entries, texts, others }, stopped and 1 or 0, woken, waiters, neighbours }

@@ -4,12 +4,13 @@
 --   S            tasks that are not settled: pending, delayed and held ones
 --   S:waiting    given back: entry -> due (ms)          S:suspects  the same, of tasks that must run alone
 --   S:lives      entry -> JSON, once something happened: attempt, crashes, delivery, holder, failure ...
---   S:ids        task id -> its entry; +entry of S:done; -entry of S:dead
---   S:done       a record per done task (streams)       S:dead      dead letters, whole
+--   S:ids        task id -> its entry; +number of a record in S:done; -entry of S:dead
+--   S:done       number -> a record of tasks that were done together (see records.lua)
+--   S:dead       dead letters, whole (a stream)
 --   S:leases     minion -> deadline (ms)                S:minions   minion -> identity     S:here:VIEW  the same, by host
 --   S:settled:M  what minion M settled last             S:cancelled entry -> when it was removed under its holder
---   S:waiters    connection ids of those that wait      S:meta      uuid, format, drain, foreign, lost, cleared, was:UUID, run, heard,
---                looked
+--   S:waiters    connection ids of those that wait      S:meta      uuid, format, drain, done, records, lost, cleared, was:UUID,
+--                run, heard, looked
 -- A held task is pending in the group under its minion, and the counter of that is its delivery.
 local S, at = KEYS[1], 0
 local call, floor = redis.call, math.floor
@@ -38,5 +39,7 @@ local MINIONS, CANCELLED, WAITERS = S .. ':minions', S .. ':cancelled', S .. ':w
 local SETTLED = S .. ':settled:' .. ME
 -- Crashes from which on a task runs alone; ms after which a drain is forgotten, and what was settled or removed.
 local ALONE, DAY, HOUR = 2, 86400000, 3600000
+-- As many words as one call takes: Lua's stack is bounded.
+local PAGE = 1000
 
-local meta = call('HMGET', META, 'uuid', 'drain', 'lost', 'cleared', 'heard', 'looked')
+local meta = call('HMGET', META, 'uuid', 'drain', 'lost', 'cleared', 'heard', 'looked', 'records', 'done')

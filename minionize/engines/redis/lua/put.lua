@@ -19,7 +19,7 @@ while at < #ARGV do
   if where then
     known[where] = (known[where] or 0) + 1
   else
-    local entry = call('XADD', S, '*', 'minionize', '1', 'id', id, 'param', param)
+    local entry = call('XADD', S, '*', 'minionize', id .. '\n' .. param)
     call('HSET', IDS, id, entry)
     added = added + 1
     if attempt > 1 or crashes > 0 or due > 0 then

@@ -3,8 +3,10 @@ local count = 0
 while at < #ARGV do
   local id, place = take(), take()
   local mark, removed = string.sub(place, 1, 1), 0
-  if mark == '+' or mark == '-' then
-    removed = call('XDEL', mark == '+' and DONE or DEAD, string.sub(place, 2))
+  if mark == '+' then
+    removed = strike_out(string.sub(place, 2), id) and 1 or 0
+  elseif mark == '-' then
+    removed = call('XDEL', DEAD, string.sub(place, 2))
   else
     if holder_of(place) then
       call('ZREMRANGEBYSCORE', CANCELLED, '-inf', now - DAY)

@@ -15,7 +15,7 @@ local function place_of(entry, id, param)
   if known and fields_of(known) then
     return known
   end
-  entry = call('XADD', S, '*', 'minionize', '1', 'id', id, 'param', param)
+  entry = call('XADD', S, '*', 'minionize', id .. '\n' .. param)
   call('HSET', IDS, id, entry)
   return entry
 end

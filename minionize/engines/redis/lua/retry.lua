@@ -15,7 +15,7 @@ for _, place in ipairs(places) do
     if name_of('', { unpack(fields, 5) }) == id then
       entry = call('XADD', S, '*', unpack(fields, 5))
     else -- published by somebody else: from now on it carries its id
-      entry = call('XADD', S, '*', 'minionize', '0', 'id', id, unpack(fields, 5))
+      entry = call('XADD', S, '*', 'minionize', id, unpack(fields, 5))
     end
     call('XDEL', DEAD, found[1])
     call('HSET', IDS, id, entry)

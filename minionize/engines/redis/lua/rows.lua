@@ -24,11 +24,14 @@ local function state_of(entry)
   return holder_of(entry) and 'leased' or 'pending'
 end
 
-local function row_at(place)
+local function row_at(id, place)
   local mark = string.sub(place, 1, 1)
-  if mark == '+' or mark == '-' then
-    local found = call('XRANGE', mark == '+' and DONE or DEAD, string.sub(place, 2), string.sub(place, 2))[1]
-    return found and { mark == '+' and 'done' or 'dead', found[1], found[2] }
+  if mark == '+' then
+    return done_rows(string.sub(place, 2), id)[1]
+  end
+  if mark == '-' then
+    local found = call('XRANGE', DEAD, string.sub(place, 2), string.sub(place, 2))[1]
+    return found and { 'dead', found[1], found[2] }
   end
   local fields = fields_of(place)
   return fields and live_row(place, fields)
