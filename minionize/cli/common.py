@@ -110,13 +110,20 @@ def add_settings(to: argparse.ArgumentParser, groups: Iterable[str] | None = Non
         section = to.add_argument_group(title(group))
         for row in TABLE:
             if row.group == group and row.flags:
-                section.add_argument(*row.flags, dest=row.name, default=argparse.SUPPRESS, **_option(row))
+                add_setting(section, row)
 
 
-def flags_of(namespace: argparse.Namespace) -> dict[str, str]:
+def add_setting(to: argparse._ActionsContainer, row: Setting[Any], **options: Any) -> None:
+    """Add an option for one setting; ``options`` are further ones for argparse."""
+    to.add_argument(*row.flags, dest=row.name, default=argparse.SUPPRESS, **{**_option(row), **options})
+
+
+def flags_of(namespace: argparse.Namespace, rows: Iterable[Setting[Any]] = TABLE) -> dict[str, str]:
     """Return the settings that were given as flags, by name, as :func:`minionize.settings.load` takes them."""
     given = vars(namespace)
-    return {row.name: given[row.name] for row in TABLE if row.name in given}
+    return {
+        row.name: ",".join(given[row.name]) if row.may_repeat else given[row.name] for row in rows if row.name in given
+    }
 
 
 def choices(arguments: Sequence[str]) -> dict[str, str]:
@@ -148,6 +155,10 @@ def run(prog: str, body: Callable[[], int], verbose: bool = False) -> int:
 
     ``verbose`` shows the traceback of an error. Without it, that of an unexpected one goes to a file, which is named.
     """
+    if os.getpid() == 1:  # of a container
+        from minionize.signals import end_as_others
+
+        end_as_others()
     try:
         return _flushed(prog, body())
     except BrokenPipeError:
@@ -175,6 +186,7 @@ def _option(row: Setting[Any]) -> dict[str, Any]:
         return {"action": "store_const", "const": "1", "help": f"{words} ({row.name})"}
     default = f", default: {row.default}".replace("%", "%%") if row.default else ""
     return {
+        **({"action": "append"} if row.may_repeat else {}),
         "metavar": row.kind.metavar,
         "help": f"{words} ({row.name}{default})",
     }

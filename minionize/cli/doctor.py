@@ -22,8 +22,9 @@ def examine(settings: Settings, words: list[str]) -> int:
     checks: list[tuple[str, Callable[[], str]]] = [
         ("python", lambda: f"{sys.version.split()[0]}, minionize {__version__}"),
         ("host", _host),
+        ("settings", lambda: _files(settings)),
         ("queue", lambda: _queue(settings)),
-        ("command", lambda: _command(words)),
+        ("command", lambda: _command(settings, words)),
         ("reports", lambda: _reports(settings)),
         ("clock", lambda: _clock(settings[table.REPORT_DIRECTORY])),
     ]
@@ -45,6 +46,11 @@ def _host() -> str:
     job = place.job()
     where = f", {job['scheduler']} job {job.get('id', '')}" if job else ""
     return f"{place.identity().host}, {place.cpus()} CPUs{where}"
+
+
+def _files(settings: Settings) -> str:
+    here = [path for path in (settings.project.path, "./.env") if os.path.isfile(path)]
+    return f"{' and '.join(here) or 'no file'}, and the environment: --show-config prints all"
 
 
 def _queue(settings: Settings) -> str:
@@ -70,12 +76,13 @@ def _queue(settings: Settings) -> str:
     return "\n".join([f"{name} at {engine.where}{kind}: {books} (in {took:.0f} ms)", *engine.notes])
 
 
-def _command(words: list[str]) -> str:
-    if not words:
-        return "none given: minionize --doctor ./simulate checks that too"
-    from minionize.callbacks.process import which
+def _command(settings: Settings, words: list[str]) -> str:
+    from minionize.cli.program import choose, program
 
-    return os.fsdecode(which(os.fsencode(words[0])))
+    chosen, callback = choose(settings, words), program(settings, words)
+    if chosen is None or callback is None:
+        return "none given: minionize --doctor ./simulate checks that too"
+    return callback.examine() if words else f"{callback.examine()}   ({chosen.source})"
 
 
 def _reports(settings: Settings) -> str:

@@ -6,12 +6,12 @@ import os
 from typing import TYPE_CHECKING, cast
 
 from minionize.errors import BadParam, NoQueue, UsageError
-from minionize.params.template import Template, display
 from minionize.settings import table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from minionize.callbacks.base import Callback
     from minionize.engines.base import Admin
     from minionize.model import Entry, NewTask
     from minionize.settings import Settings
@@ -20,16 +20,15 @@ if TYPE_CHECKING:
 SHOWN = 10
 
 
-def show_commands(settings: Settings, words: list[str], *, everything: bool) -> int:
+def show_commands(settings: Settings, callback: Callback, *, everything: bool) -> int:
     """Print what would be run; returns 2 where a param makes no command line."""
-    template = Template(words, enabled=not settings[table.TEMPLATE])
     code, shown = 0, -1
     for shown, task in enumerate(_pending(settings)):
         if shown == SHOWN and not everything:
             print("... and more; -v prints all")
             break
         try:
-            print(display(template.render(task.param, 0, task.id)))
+            print(callback.show(task))
         except BadParam as error:
             print(f"# {task.id}: {str(error).partition(chr(10))[0]}")
             code = 2

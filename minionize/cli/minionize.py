@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, NoReturn
 
 from minionize import __version__
 from minionize.cli import common
+from minionize.settings.project import NAME
 
 if TYPE_CHECKING:
     import argparse
 
-    from minionize.settings import Settings
 
 _USAGE = "minionize [OPTIONS] [--] COMMAND [ARG...]"
 _ABOUT = """\
@@ -29,16 +29,13 @@ usage: {_USAGE}
 
 {_EXAMPLES}
 
-minionize --help for all.
+A directory may keep its command and settings in {NAME}; then minionize alone is enough. minionize --help for all.
 """
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     arguments = sys.argv[1:] if argv is None else argv
-    if not arguments:
-        sys.stderr.write(_SHORT)
-        return 2
     namespace = _parser(arguments).parse_args(arguments)
     words = namespace.command[1:] if namespace.command[:1] == ["--"] else namespace.command
     return common.run("minionize", lambda: _main(namespace, words), namespace.verbose > 1)
@@ -71,13 +68,18 @@ def _about_plug_ins(arguments: list[str]) -> str:
     if not {"-h", "--help"}.intersection(arguments):
         return ""
     flags = common.choices(arguments)
-    if not flags and not os.path.exists(".env") and not any(os.environ.get(name) for name in common.CHOICES):
+    if (
+        not flags
+        and not any(map(os.path.exists, (".env", NAME)))
+        and not any(os.environ.get(name) for name in common.CHOICES)
+    ):
         return ""
     text = common.variables_of_plug_ins(flags)
     return text and f"\n\n{text}"
 
 
 def _main(namespace: argparse.Namespace, words: list[str]) -> int:
+    from minionize.cli.program import program
     from minionize.settings import load, table
 
     settings = load(common.flags_of(namespace))
@@ -92,22 +94,19 @@ def _main(namespace: argparse.Namespace, words: list[str]) -> int:
         from minionize.cli.doctor import examine
 
         return examine(settings, words)
-    if not words:
+    callback = program(settings, words)
+    if callback is None:
         sys.stderr.write(_SHORT)
+        if settings.project.exists:
+            sys.stderr.write(f"{settings.project.path} is there, but names no command, python or image.\n")
         return 2
     if settings[table.DRY]:
         from minionize.cli.dry import show_commands
 
-        return show_commands(settings, words, everything=namespace.verbose > 0)
-    return _run(settings, words, quiet=namespace.quiet)
-
-
-def _run(settings: Settings, words: list[str], *, quiet: bool) -> int:
+        return show_commands(settings, callback, everything=namespace.verbose > 0)
     from minionize.app import minionizer
-    from minionize.callbacks.process import Command
-    from minionize.settings import table
 
-    return minionizer(Command(words, template=not settings[table.TEMPLATE]), settings, quiet=quiet).work()
+    return minionizer(callback, settings, quiet=namespace.quiet).work()
 
 
 def command() -> NoReturn:

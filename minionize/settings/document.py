@@ -12,19 +12,22 @@ from typing import TYPE_CHECKING, Any
 from minionize.settings.table import TABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from minionize.settings.setting import Setting
 
 #: What the groups of settings are about, in the order of the table.
 TITLES = {
     "queue": "The queue",
+    "program": "What runs",
     "minion": "Running tasks",
     "failures": "When tasks fail",
     "leaving": "When a minion leaves",
     "liveness": "Minions and servers that vanish",
     "reports": "Reports",
     "looking": "Looking without running",
+    "launch": "minion-launch",
+    "launch elsewhere": "minion-launch on other machines",
 }
 
 HEAD = """\
@@ -38,16 +41,18 @@ def title(group: str) -> str:
     return TITLES.get(group, group.capitalize())
 
 
-def groups() -> Iterator[tuple[str, list[Setting[Any]]]]:
-    """Yield the table's groups and their rows, in its order."""
-    for group, rows in groupby(TABLE, key=lambda row: row.group):
+def groups(table: Iterable[Setting[Any]] = TABLE) -> Iterator[tuple[str, list[Setting[Any]]]]:
+    """Yield a table's groups and their rows, in its order."""
+    for group, rows in groupby(table, key=lambda row: row.group):
         yield group, list(rows)
 
 
 def env_example() -> str:
     """Write ``.env.example``: every setting, commented out, with its default."""
+    from minionize.settings import launching
+
     parts = [HEAD]
-    for group, rows in groups():
+    for group, rows in groups((*TABLE, *launching.TABLE)):
         parts.append(f"# ---- {title(group)} ----\n")
         parts += [_env_entry(row) for row in rows]
     return "\n".join(parts)
@@ -58,9 +63,9 @@ def _env_entry(row: Setting[Any]) -> str:
     return f"# {row.help}{flags}.\n# Allowed: {row.kind.allowed}\n#{row.name}={row.default or ''}\n"
 
 
-def settings_table() -> str:
-    """Write the settings as reStructuredText: one list-table a group."""
-    return "\n".join(_rst_group(group, rows) for group, rows in groups())
+def settings_table(table: Iterable[Setting[Any]] = TABLE) -> str:
+    """Write settings as reStructuredText: one list-table a group."""
+    return "\n".join(_rst_group(group, rows) for group, rows in groups(table))
 
 
 def _rst_group(group: str, rows: list[Setting[Any]]) -> str:

@@ -1,4 +1,4 @@
-"""Find the values of settings: flag > environment > ``.env`` > default."""
+"""Find the values of settings: flag > environment > ``.env`` > ``.minionize.yml`` > default."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 from minionize.errors import UsageError
 from minionize.masks import MASK, mask
 from minionize.settings.dotenv_file import DotEnv, read_dotenv
+from minionize.settings.project import Project, read_project
+from minionize.settings.setting import LAUNCHING
 from minionize.settings.table import TABLE
 
 if TYPE_CHECKING:
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from minionize.settings.setting import Setting
 
 T = TypeVar("T")
+
+#: How strong a value is: the places where it can come from, the weakest first.
+DEFAULT, FILE, DOTENV, ENVIRONMENT, FLAG, CALL = range(6)
 
 #: What a minion gives its children: a minion inside a minion finds these in its environment, and they set nothing.
 GIVEN_TO_CHILDREN = frozenset(
@@ -38,11 +43,20 @@ class _Layers(NamedTuple):
     flags: Mapping[str, str]
     environ: Mapping[str, str]
     dotenv: DotEnv
+    project: Project
+
+
+class _Said(NamedTuple):
+    """A text, where it came from, how strong it is there, and what its setting is called there."""
+
+    text: str | None
+    source: str
+    strength: int
+    name: str
 
 
 class _Found(NamedTuple):
-    text: str | None
-    source: str
+    said: _Said
     value: Any
 
 
@@ -61,7 +75,12 @@ class Settings:
         self._layers = layers
         self.rows = rows
         self._found: dict[Setting[Any], _Found] = {row: _find(row, layers) for row in rows}
-        self.warnings = layers.dotenv.warnings + tuple(_unknown(layers, {row.name for row in rows}))
+        self.warnings = (
+            *layers.dotenv.warnings,
+            *layers.project.warnings,
+            *_unknown(layers, {row.name for row in rows}),
+            *self._secrets_in_the_open(),
+        )
 
     def __getitem__(self, row: Setting[T]) -> T:
         """Return the value; None where it is unset and has no default. Raises UsageError for a bad one."""
@@ -69,20 +88,32 @@ class Settings:
 
     def text(self, row: Setting[Any]) -> str | None:
         """Return the value as its user wrote it (None: unset). It may be secret: see :meth:`shown`."""
-        return self._of(row).text
+        return self._of(row).said.text
 
     def source(self, row: Setting[Any]) -> str:
-        """Tell where the value came from: ``flag --timeout``, ``environment``, ``./.env``, ``default``, ``call``."""
-        return self._of(row).source
+        """Tell where the value came from.
+
+        ``flag --timeout``, ``environment``, ``./.env``, ``./.minionize.yml:3``, ``default``, ``call``.
+        """
+        return self._of(row).said.source
+
+    def strength(self, row: Setting[Any]) -> int:
+        """Tell how strong the value is: that of a flag is stronger than that of a file. ``DEFAULT``: nobody set it."""
+        return self._of(row).said.strength
+
+    @property
+    def project(self) -> Project:
+        """What ``.minionize.yml`` says."""
+        return self._layers.project
 
     def shown(self, row: Setting[Any]) -> str | None:
         """Return the text of the value as people may see it."""
-        return _shown(row, self._of(row).text)
+        return _shown(row, self._of(row).said.text)
 
     def describe(self, row: Setting[Any]) -> str:
         """Name the setting, its value and its source, for messages: ``MINION_ENGINE="reddis" (./.env)``."""
-        found = self._of(row)
-        return f"{row.name} (unset)" if found.text is None else _describe(row, found.text, found.source)
+        said = self._of(row).said
+        return f"{row.name} (unset)" if said.text is None else _describe(row, said)
 
     def with_(self, **texts: str) -> Settings:
         """Return the same settings with these in front of all others, by name: ``with_(MINION_SLOTS="4")``."""
@@ -102,6 +133,11 @@ class Settings:
             found = self._found[row] = _find(row, self._layers)
         return found
 
+    def _secrets_in_the_open(self) -> Iterable[str]:
+        for row, (said, _) in self._found.items():
+            if said.strength == FILE and said.text != _shown(row, said.text):
+                yield f"{_describe(row, said)} is a secret, and that file is one that people share: put it into .env"
+
 
 def load(
     flags: Mapping[str, str] | None = None,
@@ -110,18 +146,22 @@ def load(
     *,
     extra: Iterable[Setting[Any]] = (),
 ) -> Settings:
-    """Find the values of all settings; raises UsageError for a bad value or an unreadable ``.env``.
+    """Find the values of all settings; raises UsageError for a bad value, and for a file that is there and cannot be read.
 
-    ``flags`` maps names of settings to texts, ``environ`` defaults to the process's, ``.env`` is looked for in
-    ``directory``. Known are the rows of the table, those that the chosen plug-ins declare, and ``extra``.
+    ``flags`` maps names of settings to texts, ``environ`` defaults to the process's, ``.env`` and ``.minionize.yml`` are
+    looked for in ``directory``. Known are the rows of the table, those that the chosen plug-ins declare, and ``extra``.
     """
-    from minionize.settings.declared import declared
+    from minionize.settings.declared import check_keys, declared
 
     if environ is None:
         environ = os.environ
-    settings = Settings(_Layers({}, flags or {}, environ, read_dotenv(directory)), _joined(TABLE, extra))
+    layers = _Layers({}, flags or {}, environ, read_dotenv(directory), read_project(directory))
+    settings = Settings(layers, _joined(TABLE, extra))
     rows = declared(settings)
-    return settings.with_rows(rows) if rows else settings
+    if rows:
+        settings = settings.with_rows(rows)
+    check_keys(settings)
+    return settings
 
 
 def _joined(rows: tuple[Setting[Any], ...], extra: Iterable[Setting[Any]]) -> tuple[Setting[Any], ...]:
@@ -129,28 +169,31 @@ def _joined(rows: tuple[Setting[Any], ...], extra: Iterable[Setting[Any]]) -> tu
 
 
 def _find(row: Setting[Any], layers: _Layers) -> _Found:
-    text, source = _look_up(row, layers)
-    if text is None:
-        return _Found(None, source, None)
+    said = _look_up(row, layers)
+    if not said.text and said.strength < FLAG:
+        # VARIABLE= is how a shell takes a variable back: it brings the default, and hides what is weaker.
+        said = _Said(row.default, "default", DEFAULT, row.name)
+    if said.text is None:
+        return _Found(said, None)
     try:
-        return _Found(text, source, row.kind.parse(text))
+        return _Found(said, row.kind.parse(said.text))
     except ValueError:
         # from None: what the parser says holds the value, which may be secret.
-        raise UsageError(f"{_describe(row, text, source)} is not allowed: {row.kind.allowed}") from None
+        raise UsageError(f"{_describe(row, said)} is not allowed: {row.kind.allowed}") from None
 
 
-def _look_up(row: Setting[Any], layers: _Layers) -> tuple[str | None, str]:
+def _look_up(row: Setting[Any], layers: _Layers) -> _Said:
     name = row.name
     if name in layers.given:
-        return layers.given[name], "call"
+        return _Said(layers.given[name], "call", CALL, name)
     if name in layers.flags:
-        return layers.flags[name], f"flag {_flag(row)}"
-    # VARIABLE= is how a shell takes a variable back: it brings the default, and hides what .env says.
+        return _Said(layers.flags[name], f"flag {_flag(row)}", FLAG, name)
     if name in layers.environ:
-        text, source = layers.environ[name], "environment"
-    else:
-        text, source = layers.dotenv.values.get(name, ""), layers.dotenv.path
-    return (text, source) if text else (row.default, "default")
+        return _Said(layers.environ[name], "environment", ENVIRONMENT, name)
+    if name in layers.dotenv.values:
+        return _Said(layers.dotenv.values[name], layers.dotenv.path, DOTENV, name)
+    found = layers.project.find(row)
+    return _Said(found.text, found.source, FILE, found.key) if found else _Said(None, "default", DEFAULT, name)
 
 
 def _flag(row: Setting[Any]) -> str:
@@ -161,17 +204,18 @@ def _shown(row: Setting[Any], text: str | None) -> str | None:
     return text if text is None else MASK if row.secret else mask(text)
 
 
-def _describe(row: Setting[Any], text: str, source: str) -> str:
+def _describe(row: Setting[Any], said: _Said) -> str:
     from json import dumps
 
-    return f"{row.name}={dumps(_shown(row, text), ensure_ascii=False)} ({source})"
+    return f"{said.name}={dumps(_shown(row, said.text), ensure_ascii=False)} ({said.source})"
 
 
 def _unknown(layers: _Layers, names: set[str]) -> Iterable[str]:
     known = names | GIVEN_TO_CHILDREN
+    launches = any(name.startswith(LAUNCHING) for name in names)
     for source, variables in (("environment", layers.environ), (layers.dotenv.path, layers.dotenv.values)):
         for name in variables:
-            if name.startswith("MINION_") and name not in known:
+            if name.startswith("MINION_") and name not in known and not (name.startswith(LAUNCHING) and not launches):
                 yield f"{name} ({source}) is not a setting, and ignored{_nearest(name, names)}"
 
 

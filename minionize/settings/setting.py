@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: What the variables of ``minion-launch`` begin with. They may stand in the same ``.env``: a minion leaves them alone.
+LAUNCHING = "MINION_LAUNCH_"
+
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = r"(?:\d+(?:\.\d+)?(?:ms|min|[smhd]))+"
 _PART = r"(\d+(?:\.\d+)?)(ms|min|[smhd])"
@@ -51,6 +54,11 @@ class Setting(Generic[T]):
     def is_switch(self) -> bool:
         """Whether its flag takes no value."""
         return self.kind is SWITCH
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether its flag may be given more than once: commas join the values then."""
+        return self.kind is MOUNT_LIST
 
 
 def duration(text: str) -> float:
@@ -134,11 +142,20 @@ def _decoder(text: str) -> str:
     return text
 
 
+def _function(text: str) -> str:
+    place, colon, name = text.rpartition(":")
+    if not (colon and place and all(part.isidentifier() for part in name.split("."))):
+        raise ValueError(text)
+    return text
+
+
 TEXT = Kind(_text, "text", "TEXT")
 NAME = Kind(_text, "a name", "NAME")
 DESTINATION = Kind(_text, "live | grouped | none | a directory", "WHERE")
 DECODER = Kind(_decoder, "identity | json | module:function", "DECODER")
+FUNCTION = Kind(_function, "package.module:function | path/to/file.py:function", "MODULE:FUNCTION")
 PATH = Kind(_text, "a path", "PATH")
+MOUNT_LIST = Kind(_text, "HERE:THERE or HERE:THERE:ro, with commas between", "HERE:THERE")
 LENGTH = Kind(_length, "a duration above 0: 90s, 5m, 1h30m", "TIME")
 DURATION = Kind(duration, "a duration: 90s, 5m, 1h30m", "TIME")
 COUNT = Kind(_count(0), "a whole number", "N")

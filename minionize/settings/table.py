@@ -1,6 +1,6 @@
 """Every setting there is. Flags, ``--help``, ``.env.example`` and the README's table are made from these rows.
 
-Where a setting has a flag: flag > environment > ``.env`` > default.
+Where a setting has a flag: flag > environment > ``.env`` > ``.minionize.yml`` > default.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from minionize.settings.setting import (
     DECODER,
     DESTINATION,
     DURATION,
+    FUNCTION,
     LENGTH,
+    MOUNT_LIST,
     NAME,
     PATH,
     POSITIVE,
@@ -146,6 +148,55 @@ PULSAR_TLS_CA = Setting(
 )
 PULSAR_TLS_CERT = Setting("PULSAR_TLS_CERT", PATH, None, "The certificate that the brokers know us by", group="queue")
 PULSAR_TLS_KEY = Setting("PULSAR_TLS_KEY", PATH, None, "The private key to it", group="queue")
+
+PYTHON = Setting(
+    "MINION_PYTHON",
+    FUNCTION,
+    None,
+    "Call this Python function instead of a command: package.module:function, or path/to/file.py:function",
+    flags=("--python",),
+    group="program",
+)
+IMAGE = Setting(
+    "MINION_IMAGE",
+    NAME,
+    None,
+    "Run the command in a container of this image, one per task; with no command, the image's own",
+    flags=("--image",),
+    group="program",
+)
+RUNTIME = Setting(
+    "MINION_RUNTIME",
+    one_of("docker", "podman", "apptainer"),
+    None,
+    "What runs containers. Unset: the first of podman, docker and apptainer that is on PATH",
+    flags=("--runtime",),
+    group="program",
+)
+MOUNTS = Setting(
+    "MINION_MOUNT",
+    MOUNT_LIST,
+    None,
+    "Directories and files that containers see. The flag may be repeated",
+    flags=("--mount",),
+    group="program",
+)
+GPUS = Setting(
+    "MINION_GPUS",
+    NAME,
+    None,
+    "GPUs that containers see, as their runtime reads it: all, 1, device=0",
+    flags=("--gpus",),
+    group="program",
+)
+NETWORK = Setting(
+    "MINION_NETWORK",
+    NAME,
+    None,
+    "The network that containers are in, as their runtime reads it: host, none, a name",
+    flags=("--network",),
+    group="program",
+)
 
 SLOTS_ = Setting(
     "MINION_SLOTS", SLOTS, "1", "Tasks to run at once; auto: the CPUs this process may use", flags=("-j", "--slots")
