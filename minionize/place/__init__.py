@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from minionize.place.mounts import filesystem, is_local, mount
 from minionize.place.processors import cpus
-from minionize.place.scheduler import best_effort, in_job_or_container, job, lifetime
-from minionize.place.who import here, identity, user
+from minionize.place.scheduler import best_effort, in_job_or_container, job
+from minionize.place.who import here, identity, scratch, user
 
 __all__ = [
     "best_effort",
@@ -20,7 +20,7 @@ __all__ = [
     "in_job_or_container",
     "is_local",
     "job",
-    "lifetime",
     "mount",
+    "scratch",
     "user",
 ]

@@ -23,6 +23,11 @@ def identity(uid: str | None = None, preemptible: bool = False) -> Identity:
     )
 
 
+def scratch(uid: str) -> str:
+    """Name the directory in which a minion keeps the files that pass between it and its tasks."""
+    return os.path.join(os.environ.get("TMPDIR") or "/tmp", f"minionize-{uid}")  # noqa: S108
+
+
 def user() -> str:
     """Name the user, for others to know whom to ask; a container's user may have no name but a number."""
     from pwd import getpwuid

@@ -97,6 +97,8 @@ def _node(host: str, own: Sequence[Minion], work: Sequence[Work], failed: int, n
         p50=p50,
         times_fleet=p50 / fleet if p50 is not None and fleet else None,
         others=(failed - here) / (n - tries) if n > tries else 0.0,
-        bad=is_bad(here, tries, failed - here, n - tries),
+        # A minion that left because of its host has seen less than statistics ask for; one success there acquits it.
+        bad=is_bad(here, tries, failed - here, n - tries)
+        or (here == tries and any(m.reason == "bad_host" for m in own)),
         last=max((w.last for w in work if w.last is not None), default=None),
     )

@@ -237,6 +237,16 @@ IN_FLIGHT: Table[InFlight] = Table(
 
 
 def job_id(job: dict[str, Any]) -> str | None:
-    """Name the scheduler's job of a minion; None outside one."""
-    id = job.get("id")
+    """Name the scheduler's job of a minion as its commands do, an element of Slurm's array as ``12_3``; None outside one."""
+    id, array, index = (job.get(name) for name in ("id", "array", "index"))
+    if job.get("scheduler") == "slurm" and array is not None and index is not None:
+        return f"{array}_{index}"
     return None if id is None else str(id)
+
+
+def job_words(job: dict[str, Any]) -> str:
+    """Name the job, and say in brackets which element of OAR's array it is, and how often it was begun again."""
+    words = job_id(job) or "-"
+    if job.get("scheduler") == "oar" and "index" in job:
+        words += f" [{job['index']}]"
+    return f"{words} (restart {job['restarts']})" if job.get("restarts") else words

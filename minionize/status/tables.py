@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from minionize.masks import mask
 from minionize.status import words
 from minionize.status.failures import describe
+from minionize.status.rows import job_words
 from minionize.status.safe import pad, width
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ def minion_list(status: Status, style: Style, limit: int) -> list[str]:
     )  # fmt: skip
     rows = [
         (
-            m.uid[:8], m.host, str(m.job.get("id", "-")), m.state if m.state != "ended" or not m.reason else f"ended: {m.reason}",
+            m.uid[:8], m.host, job_words(m.job), m.state if m.state != "ended" or not m.reason else f"ended: {m.reason}",
             "-" if m.up is None else words.age(m.up), style.number(m.done), style.number(m.failed), _share(m.failed, m.done + m.failed),
             "-" if m.busy_share is None else f"{m.busy_share:.0%}", str(m.running),
         )

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import time
 
 import pytest
 
 from minionize import place
-from minionize.place.scheduler import slurm_time
+from minionize.status.rows import job_id, job_words
 
 
 def command(directory, name, script):
@@ -49,6 +48,10 @@ def test_an_identity_may_be_given():
         (
             {"SLURM_JOB_ID": "9", "SLURM_ARRAY_JOB_ID": "8", "SLURM_ARRAY_TASK_ID": "0"},
             {"scheduler": "slurm", "id": "9", "array": "8", "index": "0"},
+        ),
+        (
+            {"SLURM_JOB_ID": "9", "SLURMD_NODENAME": "node7", "SLURM_RESTART_COUNT": "2"},
+            {"scheduler": "slurm", "id": "9", "node": "node7", "restarts": "2"},
         ),
         ({"FLUX_JOB_ID": "f7", "FLUX_TASK_RANK": "1"}, {"scheduler": "flux", "id": "f7", "index": "1"}),
         ({"AWS_BATCH_JOB_ID": "u-1"}, {"scheduler": "aws-batch", "id": "u-1"}),
@@ -109,64 +112,11 @@ def test_no_oarstat_means_no_best_effort(tmp_path, monkeypatch):
     assert not place.best_effort({"OAR_JOB_ID": "7"})
 
 
-def test_oar_grants_its_walltime_from_the_start_of_the_job(tmp_path, monkeypatch):
-    """The node file is written then; this minion may have started much later."""
-    nodes = tmp_path / "nodes"
-    nodes.write_text("n1\n")
-    os.utime(nodes, (1000, 1000))
-    monkeypatch.setattr(time, "time", lambda: 1600.0)
-    job = {"OAR_JOB_ID": "7", "OAR_NODE_FILE": str(nodes), "OAR_JOB_WALLTIME_SECONDS": "3600"}
-    assert place.lifetime(job) == 3000.0
-    assert place.lifetime(job | {"OAR_NODE_FILE": "/nowhere"}) == 3600.0
-    assert place.lifetime(job | {"OAR_JOB_WALLTIME_SECONDS": "60"}) == 0.0
-    assert place.lifetime({"OAR_JOB_ID": "7"}) is None
-
-
-def test_squeue_tells_the_time_left(tmp_path, monkeypatch):
-    """Asked for this very element of an array, not for all of them."""
-    path = command(tmp_path, "squeue", '[ "$*" = "-h -j 8_0 -o %L" ] && echo 1:30 || echo 2-01:00:00')
-    monkeypatch.setenv("PATH", path)
-    array = {"SLURM_JOB_ID": "8", "SLURM_ARRAY_JOB_ID": "8", "SLURM_ARRAY_TASK_ID": "0"}
-    assert place.lifetime(array) == 90.0
-    assert place.lifetime({"SLURM_JOB_ID": "9"}) == 2 * 86400 + 3600
-
-
-def test_slurm_may_tell_the_end_in_the_environment(tmp_path, monkeypatch):
-    """Then a thousand minions that start at once ask it nothing."""
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(time, "time", lambda: 1000.0)
-    assert place.lifetime({"SLURM_JOB_ID": "9", "SLURM_JOB_END_TIME": "1060"}) == 60.0
-
-
-def test_a_scheduler_that_does_not_answer_grants_no_known_time(tmp_path, monkeypatch):
-    """Missing, failing, or too slow: a minion starts nevertheless."""
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert place.lifetime({"SLURM_JOB_ID": "9"}) is None
-    command(tmp_path, "squeue", "echo 1:30; exit 1")
-    assert place.lifetime({"SLURM_JOB_ID": "9"}) is None
-    command(tmp_path, "squeue", "exec /bin/sleep 60")
-    monkeypatch.setattr("minionize.place.scheduler._PATIENCE", 0.05)
-    assert place.lifetime({"SLURM_JOB_ID": "9"}) is None
-
-
-def test_outside_a_job_there_is_no_end():
-    """None is no limit."""
-    assert place.lifetime({}) is None
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("0:30", 30.0),
-        ("02:03:04", 7384.0),
-        ("1-02:03:04", 93784.0),
-        ("UNLIMITED", None),
-        ("NOT_SET", None),
-        ("", None),
-        ("x-1:00", None),
-        ("1:2:3:4", None),
-    ],
-)
-def test_slurms_lengths_of_time_are_read(text, seconds):
-    """What is no length of time is no limit."""
-    assert slurm_time(text) == seconds
+def test_the_job_of_a_minion_is_named_as_its_scheduler_does():
+    """An element of Slurm's array as 12_3; OAR's elements are jobs with ids of their own."""
+    slurm = {"scheduler": "slurm", "id": "15", "array": "12", "index": "3"}
+    oar = {"scheduler": "oar", "id": "7", "array": "5", "index": "3"}
+    assert [job_id(job) for job in (slurm, oar, {})] == ["12_3", "7", None]
+    assert job_words(slurm | {"restarts": "2"}) == "12_3 (restart 2)"
+    assert job_words(oar) == "7 [3]"
+    assert job_words({}) == "-"

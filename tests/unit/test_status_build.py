@@ -282,6 +282,21 @@ def test_a_bad_node_is_named(tmp_path):
     assert [w.facts["fail_rate"] for w in status.warnings] == [pytest.approx(1 / 3)]
 
 
+def test_a_node_that_a_minion_left_because_of_it_is_named(tmp_path):
+    """It has seen less there than statistics ask for; and one success on it says that it was not the node."""
+    for uid in ("bad", "good"):
+        for n in range(10):
+            Minion(tmp_path, uid, host=uid).ends(f"{uid}{n}", "failed" if uid == "bad" else "done", exit=127)
+    assert not any(node.bad for node in build(read(tmp_path), None, NOW).nodes)
+    Minion(tmp_path, "bad", host="bad").stops("bad_host")
+    assert [(node.host, node.bad) for node in build(read(tmp_path), None, NOW).nodes] == [
+        ("bad", True),
+        ("good", False),
+    ]
+    Minion(tmp_path, "later", host="bad").ends("c")
+    assert not any(node.bad for node in build(read(tmp_path), None, NOW).nodes)
+
+
 def test_a_drained_queue_is_said_so(tmp_path):
     """Who, and how to take it back."""
     status = build(read(tmp_path), books(pending=1, drained=Control("ana@login", NOW - 300)), NOW)

@@ -8,6 +8,7 @@ from minionize.status import words
 from minionize.status.failures import describe
 from minionize.status.html import axes, charts
 from minionize.status.html.markup import Html, el, join, many, number, output, param, text
+from minionize.status.rows import job_words
 from minionize.status.tables import failed_facts
 
 if TYPE_CHECKING:
@@ -135,7 +136,8 @@ def lives(lifelines: Sequence[Life], span: Span, all: int) -> Html:
 
 def _life(life: Life, span: Span) -> list[Cell]:
     minion = life.minion
-    name = join([text(minion.host.split(".")[0], 24), " ", el("span", text(minion.uid[:8]), class_="id")])
+    which = f"{minion.uid[:8]}, job {job_words(minion.job)}" if minion.job else minion.uid[:8]
+    name = join([text(minion.host.split(".")[0], 24), " ", el("span", text(which, 60), class_="id")])
     busy = "-" if minion.busy_share is None else f"{minion.busy_share:.0%}"
     state = f"ended, {minion.reason}" if minion.state == "ended" and minion.reason else minion.state
     return [
