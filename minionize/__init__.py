@@ -21,20 +21,41 @@ if TYPE_CHECKING:
     from typing import Any
 
     from minionize.app import minionizer
+    from minionize.callbacks.container import ContainerCallback, DockerCallback
+    from minionize.callbacks.func import FuncCallback
     from minionize.callbacks.process import ProcessCallback
+    from minionize.decorator import minionize
     from minionize.errors import Dead, Interrupted, MinionizeError, Retry
+    from minionize.slots.calls.current import current_task
 
 #: Where each public name lives.
 _NAMES = {
+    "ContainerCallback": "minionize.callbacks.container",
     "Dead": "minionize.errors",
+    "DockerCallback": "minionize.callbacks.container",
+    "FuncCallback": "minionize.callbacks.func",
     "Interrupted": "minionize.errors",
     "MinionizeError": "minionize.errors",
     "ProcessCallback": "minionize.callbacks.process",
     "Retry": "minionize.errors",
+    "current_task": "minionize.slots.calls.current",
+    "minionize": "minionize.decorator",
     "minionizer": "minionize.app",
 }
 
-__all__ = ["Dead", "Interrupted", "MinionizeError", "ProcessCallback", "Retry", "minionizer"]
+__all__ = [
+    "ContainerCallback",
+    "Dead",
+    "DockerCallback",
+    "FuncCallback",
+    "Interrupted",
+    "MinionizeError",
+    "ProcessCallback",
+    "Retry",
+    "current_task",
+    "minionize",
+    "minionizer",
+]
 
 
 def __getattr__(name: str) -> Any:

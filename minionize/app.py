@@ -9,22 +9,20 @@ from typing import TYPE_CHECKING
 
 from minionize import place, plugins
 from minionize.choice import engine_name
-from minionize.errors import MinionizeError, NoQueue, UsageError
+from minionize.errors import MinionizeError, NoQueue, SetupFailed, UsageError
+from minionize.interpreter import go_back, settle_down
 from minionize.settings import load, table
 
 if TYPE_CHECKING:
-    import select
     from collections.abc import Mapping
 
     from minionize.callbacks.base import Callback
-    from minionize.console import Console
     from minionize.engines.base import Engine
     from minionize.minion import Minion, Options
     from minionize.model import Identity
     from minionize.settings import Settings
     from minionize.signals import Signals
-    from minionize.slots.pool import Pool
-    from minionize.slots.warden import Warden
+    from minionize.slots.make import Staff
 
 #: Seconds between two looks of a service whose queue does not exist yet.
 SERVICE_PAUSE = 1.0
@@ -89,7 +87,6 @@ def options(settings: Settings, environ: Mapping[str, str] = os.environ) -> Opti
     from minionize.minion import Options
     from minionize.policy import Rules
 
-    lifetime = settings[table.LIFETIME]
     supervised = place.in_job_or_container()
     return Options(
         slots=settings[table.SLOTS_] or place.cpus(),
@@ -108,7 +105,8 @@ def options(settings: Settings, environ: Mapping[str, str] = os.environ) -> Opti
         wait=settings[table.WAIT],
         service=settings[table.SERVICE],
         max_tasks=settings[table.MAX_TASKS],
-        lifetime=place.lifetime(environ) if lifetime is None else lifetime,
+        lifetime=settings[table.LIFETIME],
+        job=environ if place.job(environ).get("scheduler") in ("slurm", "oar") else None,
         halt=settings[table.HALT],
         bad_host=settings[table.BAD_HOST],
         ignore_failures=settings[table.IGNORE_FAILURES],
@@ -121,7 +119,7 @@ class minionizer:  # noqa: N801 - the original's name
     """A minion around a callback: ``minionizer(MyCallback()).run()``."""
 
     def __init__(self, callback: Callback, settings: Settings | None = None, *, quiet: bool = False) -> None:
-        """Take what to run; settings are read from the environment and ``.env`` unless they are given."""
+        """Take what to run; settings are those of the environment and the directory unless they are given."""
         self._callback, self._quiet, self._given = callback, quiet, settings
 
     def run(self) -> int:
@@ -134,40 +132,51 @@ class minionizer:  # noqa: N801 - the original's name
 
     def work(self) -> int:
         """Work as :meth:`run` does, but raise the MinionizeError that keeps a minion from starting."""
+        from minionize.signals import end_as_others
+
         _open_standard_files()
+        end_as_others()
         settings = self._settings = load() if self._given is None else self._given
         preemptible = settings[table.PREEMPTIBLE]
         me = place.identity(None, preemptible=place.best_effort(os.environ) if preemptible is None else preemptible)
         how = options(settings)
-        from minionize.slots.warden import Warden
 
-        self._callback.setup()
+        from minionize.slots.make import Plan, Staff
+
+        self._callback.enlist(me, quiet=self._quiet)
+        callback, plan = self._callback, Plan(how.slots, settings[table.OUTPUT], how.timeout, how.grace)
+        here = callback.launches != "calls"  # these are set up where they are called
+        if here:
+            _set_up(callback)
         try:
-            warden = Warden(me.uid, how.slots)  # before any thread, client or file of ours
+            staff = Staff(callback, me.uid, plan)  # before any thread, client or file of ours
             try:
-                return self._run(me, how, warden)
+                return self._run(me, how, staff)
             finally:
-                warden.bury()
+                staff.dismiss()
         finally:
-            self._callback.teardown()
+            if here:
+                callback.teardown()
 
-    def _run(self, me: Identity, how: Options, warden: Warden) -> int:
+    def _run(self, me: Identity, how: Options, staff: Staff) -> int:
         from minionize.signals import Signals
 
         engine = self._open(me, how.service)  # a signal that comes before this is done ends us, as it does any program
         wake = Signals()
         try:
-            minion = self._minion(me, how, engine, warden, wake)
+            minion = self._minion(me, how, engine, staff, wake)
         except BaseException:
             engine.close()
             wake.close()
             raise
+        habits = settle_down()
         try:
             return minion.run()
         finally:
+            go_back(habits)
             wake.close()
 
-    def _minion(self, me: Identity, how: Options, engine: Engine, warden: Warden, wake: Signals) -> Minion:
+    def _minion(self, me: Identity, how: Options, engine: Engine, staff: Staff, wake: Signals) -> Minion:
         """Put a minion together, and record its start."""
         from minionize import __version__, events
         from minionize.console import Console
@@ -176,6 +185,7 @@ class minionizer:  # noqa: N801 - the original's name
 
         settings, callback = self._settings, self._callback
         console = Console(wake.notify, quiet=self._quiet)
+        suffix = "" if engine.traits.deliveries == "durable" else f".{me.uid}"
         found = plugins.find("reporter", settings[table.REPORTER], settings.describe(table.REPORTER))
         minion = Minion(
             me,
@@ -184,7 +194,7 @@ class minionizer:  # noqa: N801 - the original's name
             found.from_settings(settings, me.uid, console),
             console,
             Progress(time.monotonic(), terminal=console.terminal, quiet=self._quiet, durable=engine.traits.durable),
-            lambda poller: self._pool(poller, console, warden, how, me, engine),
+            lambda poller: staff.slots(poller, console, suffix, lambda: minion.pulse()),  # noqa: PLW0108 - there is none yet
             _bearing(how, engine, settings),
             wake,
         )
@@ -222,23 +232,19 @@ class minionizer:  # noqa: N801 - the original's name
                     said = True
                 time.sleep(SERVICE_PAUSE)
 
-    def _pool(
-        self, poller: select.epoll, console: Console, warden: Warden, how: Options, me: Identity, engine: Engine
-    ) -> Pool:
-        from minionize.slots import output
-        from minionize.slots.pool import Pool
 
-        suffix = "" if engine.traits.deliveries == "durable" else f".{me.uid}"
-        mode = self._settings[table.OUTPUT]
-        try:
-            outputs = [output.make(mode, poller, console, suffix) for _ in range(how.slots)]
-        except OSError as error:
-            raise UsageError(
-                f"{how.slots} slots are more than this process may have files open: {error.strerror}.\n"
-                f"  Fewer:  minionize -j 100     or more files:  ulimit -n {how.slots * 5}"
-            ) from error
-        environment = {**os.environb, b"MINION_ID": me.uid.encode()}
-        return Pool(outputs, poller, warden, environment, timeout=how.timeout, grace=how.grace)
+def _set_up(callback: Callback) -> None:
+    """Prepare, before anything is taken from the queue."""
+    try:
+        callback.setup()
+    except MinionizeError:
+        raise
+    except Exception as error:
+        from minionize.slots.calls.raised import print_trace
+        from minionize.slots.calls.results import reason
+
+        print_trace(error)
+        raise SetupFailed(f"setup failed: {reason(error)}") from error
 
 
 def _bearing(how: Options, engine: Engine, settings: Settings) -> Options:

@@ -90,8 +90,9 @@ class Courier:
 
     def ask(self, limit: int) -> None:
         """Ask for up to ``limit`` tasks; the answer is a Delivery, an empty one only now and then."""
-        if limit != self._want:
-            self._want = limit
+        turned = bool(limit) != bool(self._want)
+        self._want = limit
+        if turned:
             self._ring()
 
     def count(self) -> None:

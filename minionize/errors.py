@@ -3,8 +3,13 @@
     MinionizeError                  what, why, and what to type; ``exit_code`` is the command's
     |-- UsageError                  2: the command line, a variable or a file that was given is wrong
     |   |-- BadParam                a param (or a line of params) that cannot be read or made a command line
+    |   |   `-- Misfit              one that the command or function was not written for, or the other way round
     |   `-- MissingExtra            the engine's client package is not installed
+    |-- SetupFailed                 2: what a function needs could not be prepared, so that nothing was called
     |-- CommandNotFound             127 (126: found, but not executable)
+    |-- HostUnfit                   71: nothing can be run on this host, and that lasts
+    |-- LaunchError                 1: minions could not be started, asked about or stopped
+    |   `-- LaunchRefused           1: and it is certain that none was started
     `-- EngineError                 2: the queue cannot be used, and asking again will not help
         |-- NoQueue                 there is no such queue
         |-- EngineUnavailable       69: it may come back: the minion waits for it
@@ -32,8 +37,18 @@ class BadParam(UsageError):
     """A param that cannot be read, or that makes no command line."""
 
 
+class Misfit(BadParam):
+    """A param without what the command or the function asks for: with the first one, it is they who are wrong."""
+
+
 class MissingExtra(UsageError):
     """An optional package that the chosen engine needs is not installed."""
+
+
+class SetupFailed(MinionizeError):
+    """The ``setup`` of a function failed, before anything was called."""
+
+    exit_code = 2
 
 
 class CommandNotFound(MinionizeError):
@@ -43,6 +58,20 @@ class CommandNotFound(MinionizeError):
         """Keep the code that shells use for this case."""
         super().__init__(message)
         self.exit_code = exit_code
+
+
+class HostUnfit(MinionizeError):
+    """Nothing can be run on this host, whatever the task, and that has lasted for a while."""
+
+    exit_code = 71
+
+
+class LaunchError(MinionizeError):
+    """A scheduler or a host did not do what it was asked, or its command is not here; in its own words."""
+
+
+class LaunchRefused(LaunchError):
+    """The same, and it is certain that nothing was started: another launcher may be tried."""
 
 
 class EngineError(MinionizeError):
@@ -80,3 +109,7 @@ class Dead(Exception):
 
 class Interrupted(Exception):
     """Raised by a callback: give the task back, it was not an attempt."""
+
+
+class HostTrouble(Interrupted):
+    """A task could not be started, and the fault is this host's: no room, no memory, too many processes or files."""

@@ -15,23 +15,36 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from minionize import events, policy, signals
 from minionize.courier import Broken, Courier, Renewed, Trouble
-from minionize.errors import BadParam, CommandNotFound, Dead, EngineUnavailable, Interrupted, MinionizeError, Retry
+from minionize.errors import (
+    BadParam,
+    CommandNotFound,
+    Dead,
+    EngineUnavailable,
+    HostTrouble,
+    HostUnfit,
+    Interrupted,
+    MinionizeError,
+    Misfit,
+    Retry,
+    SetupFailed,
+)
+from minionize.lifetime import Lifetime
 from minionize.model import Bury, Counts, Delivery
 from minionize.outcomes import Outcomes, trace
-from minionize.params.template import MissingField
 from minionize.policy import Ending
-from minionize.slots.pool import Ended, HostTrouble, Pool
+from minionize.slots.base import Ended, Successes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from minionize.callbacks.base import Callback, Launch
+    from minionize.callbacks.base import Callback
     from minionize.console import Console
     from minionize.engines.base import Engine
     from minionize.model import Gone, Identity, Task
     from minionize.policy import Reason, Rules, Verdict
     from minionize.reporters.base import Reporter
     from minionize.reporters.progress import Progress
+    from minionize.slots.base import Slots
 
 #: Seconds that a failure waits in a job or container: a stop that comes meanwhile was its cause.
 LATE = 2.0
@@ -61,6 +74,7 @@ class Options(NamedTuple):
     service: bool = False
     max_tasks: int | None = None
     lifetime: float | None = None
+    job: Mapping[str, str] | None = None  # the environment of a job of Slurm or OAR, which tells how long it may last
     halt: int = 0
     bad_host: int = 10
     ignore_failures: bool = False
@@ -79,7 +93,7 @@ class Minion:
         reporter: Reporter,
         console: Console,
         progress: Progress,
-        pool: Callable[[select.epoll], Pool],
+        slots: Callable[[select.epoll], Slots],
         options: Options,
         wake: signals.Signals,
     ) -> None:
@@ -87,9 +101,10 @@ class Minion:
         self._me, self._engine, self._callback = me, engine, callback
         self._console, self._progress, self._options, self._wake = console, progress, options, wake
         self._poller = select.epoll()
-        self._pool = pool(self._poller)
+        self._pool = slots(self._poller)
         self._poller.register(wake.reader, select.EPOLLIN)
-        self._outcomes = Outcomes(me, callback, reporter, console, options.rules, lifetime=options.lifetime)
+        self._lifetime = Lifetime(options.lifetime, options.job, options.grace)
+        self._outcomes = Outcomes(me, callback, reporter, console, options.rules, self._lifetime)
         self.tally = self._outcomes.tally
         self._ready: deque[Task] = deque()
         self._late: deque[tuple[float, Ended]] = deque()
@@ -131,12 +146,16 @@ class Minion:
                 self._ask()
                 self._poll(self._tick(time.monotonic()))
         except BaseException:  # a fault of ours: what is given back must not run on
-            for slot in self._pool.running.values():
-                self._pool.kill(slot)
+            self._pool.kill_all()
             raise
         finally:
             code = self._part()
         return code
+
+    def pulse(self) -> None:
+        """Show that the minion lives, and what it is at, while its loop stands still; any thread may call it."""
+        self._outcomes.beat()
+        self._announce(time.monotonic())
 
     def _finished(self) -> bool:
         """Whether there is nothing left to do but to leave; finished work waits for a queue that does not answer."""
@@ -151,10 +170,11 @@ class Minion:
         """Take no more, give back what has not begun; with ``stop``, end what runs."""
         if self._reason is None or policy.RANKS[reason] > policy.RANKS[self._reason]:
             self._reason, self._signal = reason, signal
+        if reason != "max_tasks":  # what has been started of these is what was granted
+            self._take_back(self._pool.withdraw())
         self._give_back()
         if stop:
-            for slot in self._pool.running.values():
-                self._pool.stop(slot, "leaving")
+            self._pool.stop_all("leaving")
             while self._late:
                 _, ended = self._late.popleft()
                 self._conclude(ended.slot, ended.task, ended.ending._replace(stopped="leaving"))
@@ -167,69 +187,76 @@ class Minion:
 
     def _start_tasks(self) -> None:
         pool, ready = self._pool, self._ready
-        while pool.free and ready and self._reason is None and not self._console.full:
-            if self._hold_until and self._hold_until > time.monotonic():
-                return
-            if self._is_spent() or self._may_halt():
-                return
+        if not ready or self._is_spent():
+            return
+        # Until one succeeds, and where one may be the last, each is to be heard of before the next one begins.
+        cautious = not self.tally.done or self._options.halt
+        room = pool.room(len(ready), None if cautious else self.tally.mean)
+        if self._options.max_tasks is not None:
+            room = min(room, self._options.max_tasks - self.tally.started)
+        if room > 0:
+            self._moved = time.monotonic()
+        while room > 0 and ready and self._may_start():
             self._start(ready.popleft())
+            room -= 1
+        pool.flush()
+
+    def _may_start(self) -> bool:
+        if self._reason is not None or self._console.full or self._hold_until > time.monotonic():
+            return False
+        return not self._options.halt or not self._may_halt()
 
     def _may_halt(self) -> bool:
         """Whether the failures that are not settled yet would be enough to halt: then nothing begins before they are."""
-        return bool(self._options.halt) and self.tally.dead + len(self._late) >= self._options.halt
+        return self.tally.dead + len(self._late) >= self._options.halt
 
     def _is_spent(self) -> bool:
         """Leave where the tasks or the time that we were granted are used up."""
-        options = self._options
-        if options.max_tasks is not None and self.tally.started >= options.max_tasks:
+        if self._has_had_enough():
             self._leave("max_tasks")
-        elif options.lifetime is not None and not policy.fits(self.tally.durations, self._left()):
+        elif (left := self._lifetime.left()) < _NEVER and not policy.fits(self.tally.durations, left):
             self._leave("lifetime")
         return self._reason is not None
 
-    def _left(self) -> float:
-        lifetime = self._options.lifetime
-        return float("inf") if lifetime is None else self._began + lifetime - time.monotonic()
+    def _has_had_enough(self) -> bool:
+        most = self._options.max_tasks
+        return most is not None and self.tally.started >= most
 
     def _start(self, task: Task) -> None:
-        slot, began = self._pool.free[-1].index, time.time()
-        self._moved = time.monotonic()
         self.tally.started += 1
-        instruction: Retry | Dead | Interrupted | None = None
         try:
-            launch = self._prepare(task, slot)
-            started = self._pool.start(task, launch.argv, launch.environment)
-        except (MissingField, CommandNotFound) as error:
-            if not self._has_run:
-                self._refuse_command(task, error)
-                return
-            self._fail(self._outcomes.unreadable(slot, task, str(error), began))
-            return
-        except BadParam as error:
-            self._fail(self._outcomes.unreadable(slot, task, str(error), began))
-            return
-        except HostTrouble as trouble:
-            instruction, ending = trouble, Ending(error=str(trouble), start=began)
-            self._hold(trouble)
-        except (Retry, Dead, Interrupted) as raised:
-            instruction, ending = raised, Ending(error=str(raised), start=began)
-        except OSError as error:
-            ending = Ending(error=str(error), start=began)
+            if task.error:
+                raise BadParam(task.error)  # noqa: TRY301 - it goes the way of those that make no command line
+            started = self._pool.start(task)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a user's code raises is its task's failure
-            ending = Ending(error=f"{type(error).__name__}: {error}", start=began, stderr=trace(error))
+            self._raised(self._pool.next, task, Ending(error=str(error), start=time.time()), error)
         else:
-            self._has_run, self._troubles = True, 0
-            if not isinstance(started, Ended):
+            if not started:
                 return
-            ending = started.ending
-        self._conclude(slot, task, ending, instruction)
+            if isinstance(started, Ended) and started.error is not None:
+                self._instead(started, started.error)
+                return
+            self._has_run, self._troubles = True, 0
+            if isinstance(started, Ended):
+                self._conclude(started.slot, task, started.ending)
 
-    def _prepare(self, task: Task, slot: int) -> Launch:
-        if task.error:
-            raise BadParam(task.error)
-        return self._callback.prepare(task, slot)
+    def _raised(self, slot: int, task: Task, ending: Ending, error: BaseException) -> None:
+        """See to an execution in place of which, or by which, something was raised."""
+        if isinstance(error, (Misfit, CommandNotFound, SetupFailed)) and not self._has_run:
+            self._refuse_command(task, error)
+        elif isinstance(error, (BadParam, CommandNotFound)):
+            self._fail(self._outcomes.unreadable(slot, task, str(error), ending.start))
+        elif isinstance(error, (Retry, Dead, Interrupted)):
+            if isinstance(error, HostTrouble):
+                self._hold(error)
+            self._conclude(slot, task, ending, error)
+        elif isinstance(error, OSError):
+            self._conclude(slot, task, ending)
+        else:
+            what = f"{type(error).__name__}: {error}"
+            self._conclude(slot, task, ending._replace(error=what, stderr=trace(error)))
 
-    def _refuse_command(self, task: Task, error: MissingField | CommandNotFound) -> None:
+    def _refuse_command(self, task: Task, error: Misfit | CommandNotFound | SetupFailed | HostUnfit) -> None:
         self._ready.appendleft(task)
         self._error = error
         self._leave("error")
@@ -247,16 +274,51 @@ class Minion:
     def _reap(self) -> None:
         for ended in self._pool.reap():
             self._moved = time.monotonic()
+            if isinstance(ended, Successes):
+                self._succeed(ended)
+                continue
+            if ended.error is not None:
+                self._instead(ended, ended.error)
+                continue
+            self._has_run, self._troubles = True, 0
             if self._options.supervised and self._reason != "signal" and _may_be_a_stop(ended.ending):
                 self._late.append((self._moved + LATE, ended))
                 self._slow_down()
             else:
                 self._conclude(ended.slot, ended.task, ended.ending)
+        self._take_back(self._pool.returned())
+
+    def _succeed(self, successes: Successes) -> None:
+        """Enter many successes at once, unless the callback wants to see each."""
+        self._has_run, self._troubles = True, 0
+        if self._outcomes.asks:
+            for task, start, took, cpu, rss, result in successes.all:
+                self._conclude(successes.slot, task, Ending(0, None, "", "", start, took, cpu, rss, "", result))
+        else:
+            self._outcomes.succeed(successes)
+
+    def _instead(self, ended: Ended, error: Exception) -> None:
+        """See to an execution that ended by what it raised, or that something was raised in place of."""
+        self._has_run |= not isinstance(error, (Misfit, SetupFailed))
+        self._raised(ended.slot, ended.task, ended.ending, error)
+
+    def _take_back(self, tasks: Sequence[Task]) -> None:
+        """Have tasks again that were started in vain: behind others that take their time."""
+        self.tally.started -= len(tasks)
+        self._ready.extendleft(reversed(tasks))
+        if tasks and self._reason == "max_tasks":
+            self._reason = None  # what was granted is not used up after all
+        if tasks and self._reason is not None:
+            self._give_back()
 
     def _conclude(
         self, slot: int, task: Task, ending: Ending, instruction: Retry | Dead | Interrupted | None = None
     ) -> None:
-        verdict = self._outcomes.conclude(slot, task, ending, instruction)
+        try:
+            verdict = self._outcomes.conclude(slot, task, ending, instruction)
+        except (CommandNotFound, HostUnfit) as error:
+            self._refuse_command(task, error)
+            return
         if verdict.outcome != "done":
             self._fail(verdict)
 
@@ -292,17 +354,18 @@ class Minion:
     def _ask(self) -> None:
         """Wish for as many tasks as there is work for: a little ahead of what runs, so that no slot waits."""
         now = time.monotonic()
-        stuck = not self._pool.free and now - self._moved >= HOARD
+        stuck = not self._pool.idle and now - self._moved >= HOARD
         if self._reason is not None or self._console.full or self._hold_until > now or stuck:
             self._courier.ask(0)
             return
-        if self._pool.free and not self._ready and self._is_spent():
+        if self._pool.idle and not self._ready and self._is_spent():
             self._courier.ask(0)
             return
-        want = policy.wanted(len(self._pool.free), self._options.slots, self.tally.mean)
+        want = policy.wanted(self._pool.idle, self._options.slots, self.tally.mean)
+        have = len(self._ready) + self._pool.ahead
         if self._options.max_tasks is not None:
-            want = min(want, self._options.max_tasks - self.tally.started)
-        self._courier.ask(want - len(self._ready) if len(self._ready) <= want // 2 else 0)
+            want = min(want, self._options.max_tasks - self.tally.started + self._pool.ahead)
+        self._courier.ask(min(want - have, policy.BATCH) if have <= want // 2 else 0)
 
     def _poll(self, until: float) -> None:
         """Wait for whatever comes next, and see to it."""
@@ -311,6 +374,8 @@ class Minion:
                 self._react(self._wake.read())
             else:
                 self._pool.readers[fd].read()
+        if self._pool.stirred:
+            self._reap()
 
     def _react(self, received: bytes) -> None:
         if _CHILD in received:
@@ -325,14 +390,14 @@ class Minion:
                     self._suspend()
             elif number == signals.CONTINUE:
                 self._courier.renew()
+                self._lifetime.renew()
         for message in self._courier.messages():
             self._hear(message)
 
     def _stop(self, number: int, *, again: bool) -> None:
         """Leave at a signal; a second Ctrl-C does not wait for the grace."""
         if number == signals_.SIGINT and (again or self._reason == "signal"):
-            for slot in self._pool.running.values():
-                self._pool.kill(slot)
+            self._pool.kill_all()
         elif number == signals_.SIGINT and self._pool.running:
             self._console.say(f"stopping, in {self._options.grace:g} s at the most; Ctrl-C again kills.")
         self._leave("signal", stop=True, signal=self._signal or number)
@@ -380,10 +445,9 @@ class Minion:
     def _lose(self, gone: Sequence[Gone]) -> None:
         """Stop what is no longer ours; where it has ended already, say what became of it."""
         for one in gone:
-            slot = next((slot for slot in self._pool.running.values() if slot.task == one.task), None)
-            if slot is not None:
-                self._pool.stop(slot, one.why)
-            elif one.task in self._ready:
+            if self._pool.lose(one.task, one.why):
+                continue
+            if one.task in self._ready:
                 self._ready.remove(one.task)
             else:
                 self._outcomes.refused(one)
@@ -420,7 +484,7 @@ class Minion:
         if now >= self._progress.due:
             self._courier.count()
             self._console.progress(self._progress.line(now, self.tally, self._counts, len(self._pool.running)))
-        if self._ready and not self._pool.free:
+        if self._ready and not self._pool.idle:
             if now - self._moved >= HOARD:
                 self._give_back()
             due = min(due, self._moved + HOARD)
@@ -433,11 +497,11 @@ class Minion:
             self._beat = now
             self._outcomes.beat()
         due = self._beat + events.HEARTBEAT
-        if options.lifetime is not None and self._reason != "signal":
-            if self._left() <= 0:
+        if self._reason != "signal":
+            due = min(due, self._lifetime.watch(now))
+            if self._lifetime.left() <= 0:
                 self._leave("lifetime", stop=True)
-            else:
-                due = min(due, self._began + options.lifetime)
+                due = self._beat + events.HEARTBEAT
         if not self._empty or self._is_busy() or self._courier.busy or self._reason:
             self._idle_since = None
         elif self._idle_since is None:
@@ -460,11 +524,11 @@ class Minion:
     def _announce(self, now: float) -> float:
         """Record which tasks have been running for a while; says when the next one will have."""
         due = _NEVER
-        for slot in self._pool.running.values():
+        for slot in list(self._pool.running.values()):  # which may change meanwhile, see pulse()
             if not slot.announced:
                 at = slot.start + events.ANNOUNCE
                 if at <= now:
-                    slot.announced = True
+                    slot.announced = self._has_run = True
                     self._outcomes.report(events.task_start(slot.epoch, self._me.uid, slot.index, slot.task))
                 elif at < due:
                     due = at
@@ -489,6 +553,7 @@ class Minion:
         code = self._exit_code(reason)
         self._outcomes.report(events.minion_stop(time.time(), self._me.uid, reason, code))
         self._outcomes.close()
+        self._lifetime.close()
         self._pool.close(sweep=policy.RANKS[reason] >= policy.HURRIED or reason == "lifetime")
         self._poller.close()
         say = self._console.say if self._error is None else self._console.warn  # an error is heard, quiet or not

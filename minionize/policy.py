@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 BACKOFF_CAP = 300.0
 #: Seconds of work per slot that a minion holds ahead: short tasks travel in batches, long ones one by one.
 AHEAD = 0.1
-#: Most tasks that a minion asks for at once.
-BATCH = 256
+#: Most tasks that a minion holds ahead, and that it asks for at once.
+HOLD, BATCH = 1024, 512
 #: Share of a lifetime after which a task that was interrupted does not fit into one at all.
 WHOLE_LIFETIME = 0.8
 
@@ -61,7 +61,8 @@ class Ending(NamedTuple):
     """How an execution ended, as its slot saw it.
 
     ``exit`` or ``signal`` is set where a process ran; ``error`` where none could be started. ``stopped`` says why we ended
-    it, if we did. ``took`` is on the monotonic clock, ``start`` is epoch seconds, ``rss`` is bytes.
+    it, if we did. ``took`` is on the monotonic clock, ``start`` is epoch seconds, ``rss`` is bytes. ``advice`` is what its
+    callback has to say to a failure.
     """
 
     exit: int | None = None
@@ -74,6 +75,7 @@ class Ending(NamedTuple):
     rss: int = 0
     stderr: str = ""
     result: str | None = None
+    advice: str = ""
 
 
 class Verdict(NamedTuple):
@@ -113,6 +115,11 @@ def judge(task: Task, ending: Ending, rules: Rules, draw: Callable[[], float] = 
 
 def failure_of(ending: Ending, timeout: float | None = None) -> Failure:
     """Put into words why an execution failed; ``timeout`` is its time limit in seconds."""
+    failure = _failure_of(ending, timeout)
+    return failure._replace(reason=f"{failure.reason}; {ending.advice}") if ending.advice else failure
+
+
+def _failure_of(ending: Ending, timeout: float | None) -> Failure:
     stderr = ending.stderr
     if ending.stopped:
         limit = "a whole lifetime" if ending.stopped == "lifetime" else words(timeout or ending.took)
@@ -134,7 +141,7 @@ def wanted(free: int, slots: int, mean: float | None) -> int:
     """Say how many tasks to ask for: one per free slot until durations are known, then AHEAD seconds of work more."""
     if mean is None:
         return free
-    return min(BATCH, free + int(slots * AHEAD / max(mean, 1e-6)))
+    return min(HOLD, free + int(slots * AHEAD / max(mean, 1e-6)))
 
 
 def fits(durations: Sequence[float], left: float) -> bool:

@@ -49,9 +49,21 @@ class Signals:
         os.close(self.reader)
 
 
+def end_as_others() -> None:
+    """Let what ends any other process end pid 1, too, from now on: the kernel spares that one until it listens."""
+    if os.getpid() == 1:
+        for number in (signal.SIGTERM, signal.SIGHUP, *DRAIN):
+            if signal.getsignal(number) == signal.SIG_DFL:
+                signal.signal(number, _end)
+
+
 def suspend() -> None:
     """Stop this process, as SIGTSTP would have done."""
     os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def _end(number: int, frame: object) -> None:
+    os._exit(128 + number)
 
 
 def _ignore(number: int, frame: object) -> None:

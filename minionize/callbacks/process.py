@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from minionize import place
 from minionize.callbacks.base import Callback, Launch
 from minionize.errors import BadParam, CommandNotFound
-from minionize.params.template import Template
+from minionize.params.template import Template, display
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from minionize.model import Task
+    from minionize.model import Entry, NewTask, Task
 
 
 class ProcessCallback(Callback):
@@ -30,12 +30,24 @@ class ProcessCallback(Callback):
         """Make the command line of a param, which is the Python value of its JSON."""
         raise NotImplementedError
 
+    def examine(self) -> str:
+        """Name the class: what it runs, only its params tell."""
+        return f"{type(self).__module__}.{type(self).__qualname__}"
+
+    def show(self, task: NewTask | Entry) -> str:
+        """Write the command line."""
+        return display(self._argv(task.param))
+
     def prepare(self, task: Task, slot: int) -> Launch:
         """Turn what ``to_cmd`` returns into arguments."""
-        command = self.to_cmd(loads(task.param))
+        argv = self._argv(task.param)
+        return Launch([which(argv[0]), *argv[1:]])
+
+    def _argv(self, param: str) -> list[bytes]:
+        command = self.to_cmd(loads(param))
         if isinstance(command, str):
             if self.shell:
-                return Launch([b"/bin/sh", b"-c", _encode(command)])
+                return [b"/bin/sh", b"-c", _encode(command)]
             from shlex import split
 
             try:
@@ -44,8 +56,7 @@ class ProcessCallback(Callback):
                 raise BadParam(f"to_cmd made no command line: {error}: {command}") from error
         if not command:
             raise BadParam("to_cmd made an empty command line")
-        argv = [_encode(str(word)) for word in command]
-        return Launch([which(argv[0]), *argv[1:]])
+        return [_encode(str(word)) for word in command]
 
 
 class Command(ProcessCallback):
@@ -64,6 +75,14 @@ class Command(ProcessCallback):
                 self._path = which(self._template.program)
             except CommandNotFound as error:
                 raise CommandNotFound(f"{error}\n  Nothing was taken from the queue.", error.exit_code) from error
+
+    def examine(self) -> str:
+        """Say where the command is."""
+        return os.fsdecode(which(self._template.program)) if self._template.program else "each param names its own"
+
+    def show(self, task: NewTask | Entry) -> str:
+        """Write the command line, as it would be in the first slot."""
+        return display(self._template.render(task.param, 0, task.id))
 
     def prepare(self, task: Task, slot: int) -> Launch:
         """Fill in the template."""

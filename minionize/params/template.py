@@ -14,7 +14,7 @@ import sys
 from json import loads
 from typing import TYPE_CHECKING, Any
 
-from minionize.errors import BadParam, UsageError
+from minionize.errors import BadParam, Misfit, UsageError
 from minionize.params.jsontext import decode_keeping_digits, encode_keeping_digits, shorten
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _WHOLE = ""
 _Word = bytes | list[str]
 
 
-class MissingField(BadParam):
+class MissingField(Misfit):
     """A ``{name}`` that the param cannot fill: ``name`` is it, ``fields`` are those there are."""
 
     def __init__(self, message: str, name: str, fields: tuple[str, ...]) -> None:

@@ -25,15 +25,21 @@ LONGEST_LINE = 1 << 20
 #: Bytes of grouped output that are kept in memory, before they go to a file.
 SPOOL = 1 << 16
 _READ = 1 << 16
+Pipe = tuple[int, int]
+#: Those of standard output and error, where they are there already.
+Pipes = tuple[Pipe, Pipe]
 _MODE = 0o644
+_KEEP = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
 
 
 class Stream:
     """One pipe between the tasks of a slot and a sink."""
 
-    def __init__(self, poller: select.epoll, take: Callable[[bytes], None] | None, *, tail: bool) -> None:
-        """Make the pipe; ``take`` gets what is read."""
-        self.reader, self.writer = os.pipe2(os.O_CLOEXEC)
+    def __init__(
+        self, poller: select.epoll, take: Callable[[bytes], None] | None, *, tail: bool, pipe: Pipe | None = None
+    ) -> None:
+        """Take the pipe, or make one; ``take`` gets what is read."""
+        self.reader, self.writer = pipe or os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self.reader, False)
         self._poller, self._take = poller, take
         self._tail = bytearray() if tail else None
@@ -87,7 +93,17 @@ class Stream:
         return data
 
 
-class _Lines:
+class _Sink:
+    """Takes one stream of a slot's tasks."""
+
+    def take(self, data: bytes) -> None:
+        raise NotImplementedError
+
+    def end(self) -> None:
+        """See to the rest, when a task ends."""
+
+
+class _Lines(_Sink):
     """Passes whole lines on to the console, and the rest when a task ends."""
 
     def __init__(self, console: Console, fd: int) -> None:
@@ -109,7 +125,7 @@ class _Lines:
             self._rest.clear()
 
 
-class _Group:
+class _Group(_Sink):
     """Keeps what a task writes until its end, in memory or, where it is much, in a nameless file."""
 
     def __init__(self, console: Console, fd: int) -> None:
@@ -138,6 +154,28 @@ class _Group:
             self._data.clear()
 
 
+class _File(_Sink):
+    """Writes to a file, which is made when there is something to write."""
+
+    def __init__(self, kind: str) -> None:
+        self.stem, self._kind, self._file = "", kind, -1
+
+    def take(self, data: bytes) -> None:
+        try:
+            if self._file < 0:
+                os.makedirs(os.path.dirname(self.stem), exist_ok=True)
+                self._file = os.open(self.stem + self._kind, _KEEP, _MODE)
+            while data:
+                data = data[os.write(self._file, data) :]
+        except OSError:
+            pass  # as with a program that does not look whether it could write
+
+    def end(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
 class Output:
     """Where the output of one slot's tasks goes."""
 
@@ -160,14 +198,14 @@ class Output:
 
 
 class Passed(Output):
-    """Live or grouped: both streams go through the minion to its own."""
+    """Both streams go through the minion, live or grouped to its own."""
 
-    def __init__(self, poller: select.epoll, console: Console, *, grouped: bool) -> None:
-        """Make the pipes of one slot."""
-        kind = _Group if grouped else _Lines
-        self._sinks = kind(console, 1), kind(console, 2)
-        self._out = Stream(poller, self._sinks[0].take, tail=False)
-        self._err = Stream(poller, self._sinks[1].take, tail=True)
+    def __init__(self, poller: select.epoll, sinks: tuple[_Sink, _Sink], pipes: Pipes | None = None) -> None:
+        """Make the streams of one slot, from these to the sinks."""
+        self._sinks = sinks
+        out, err = pipes or (None, None)
+        self._out = Stream(poller, sinks[0].take, tail=False, pipe=out)
+        self._err = Stream(poller, sinks[1].take, tail=True, pipe=err)
 
     def begin(self, task: Task) -> tuple[int, int]:
         """Give the pipes."""
@@ -186,13 +224,40 @@ class Passed(Output):
         return self._out, self._err
 
 
+class Gathered(Passed):
+    """A directory, where one process runs many tasks: what it writes during each goes to files of that task's own."""
+
+    def __init__(self, poller: select.epoll, directory: str, suffix: str, slot: int, pipes: Pipes) -> None:
+        """Take the directory, which exists, and the pipes that the slot's process writes to."""
+        self._files = _File(".out"), _File(".err")
+        self._directory, self._suffix = directory, suffix
+        self._between = os.path.join(directory, f"slot-{slot}{suffix}")  # what belongs to no task
+        self._name(self._between)
+        super().__init__(poller, self._files, pipes)
+
+    def begin(self, task: Task) -> tuple[int, int]:
+        """Name the files."""
+        self._name(stem_of(task, self._directory, self._suffix))
+        return super().begin(task)
+
+    def end(self, readable: Collection[int]) -> bytes:
+        """Close the files."""
+        tail = super().end(readable)
+        self._name(self._between)
+        return tail
+
+    def _name(self, stem: str) -> None:
+        for file in self._files:
+            file.stem = stem
+
+
 class Dropped(Output):
     """None: only the tail of standard error is looked at."""
 
-    def __init__(self, poller: select.epoll) -> None:
-        """Make the pipe of one slot."""
+    def __init__(self, poller: select.epoll, pipes: Pipes | None = None) -> None:
+        """Make the stream of one slot, from the second of these pipes."""
         self._null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-        self._err = Stream(poller, None, tail=True)
+        self._err = Stream(poller, None, tail=True, pipe=pipes[1] if pipes else None)
 
     def begin(self, task: Task) -> tuple[int, int]:
         """Give nothing for standard output."""
@@ -224,10 +289,9 @@ class Kept(Output):
     def begin(self, task: Task) -> tuple[int, int]:
         """Make the files, and the directory again, should somebody have removed it."""
         os.makedirs(self._directory, exist_ok=True)
-        stem = os.path.join(self._directory, f"{safe_name(task.id)}.{task.delivery}{self._suffix}")
-        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
+        stem = stem_of(task, self._directory, self._suffix)
         for path in (stem + ".out", stem + ".err"):
-            self._files.append((path, os.open(path, flags, _MODE)))
+            self._files.append((path, os.open(path, _KEEP, _MODE)))
         return self._files[0][1], self._files[1][1]
 
     def end(self, readable: Collection[int]) -> bytes:
@@ -247,24 +311,35 @@ class Kept(Output):
         return tail
 
 
+def stem_of(task: Task, directory: str, suffix: str) -> str:
+    """Name the files of an execution, but for their endings."""
+    return os.path.join(directory, f"{safe_name(task.id)}.{task.delivery}{suffix}")
+
+
 def safe_name(id: str) -> str:
     """Make a task's id a file name: other brokers' ids may hold slashes."""
     return "".join(char if char.isalnum() or char in "-_.:" else "_" for char in id)[:200]
 
 
-def make(mode: str, poller: select.epoll, console: Console, suffix: str = "") -> Output:
-    """Make the output of one slot for a MINION_OUTPUT of ``live``, ``grouped``, ``none`` or a directory."""
+def make(
+    mode: str, poller: select.epoll, console: Console, suffix: str = "", slot: int = 0, pipes: Pipes | None = None
+) -> Output:
+    """Make the output of a slot for a MINION_OUTPUT of ``live``, ``grouped``, ``none`` or a directory.
+
+    ``pipes`` are those that the slot's own process writes to, where one runs many tasks.
+    """
     if mode in ("live", "grouped"):
-        return Passed(poller, console, grouped=mode == "grouped")
+        kind = _Group if mode == "grouped" else _Lines
+        return Passed(poller, (kind(console, 1), kind(console, 2)), pipes)
     if mode == "none":
-        return Dropped(poller)
+        return Dropped(poller, pipes)
     try:
         os.makedirs(mode, exist_ok=True)
     except OSError as error:
         raise UsageError(_ELSEWHERE.format(mode, error.strerror)) from error
     if not os.access(mode, os.W_OK | os.X_OK):
         raise UsageError(_ELSEWHERE.format(mode, "it is not yours to write"))
-    return Kept(mode, suffix)
+    return Gathered(poller, mode, suffix, slot, pipes) if pipes else Kept(mode, suffix)
 
 
 _ELSEWHERE = (

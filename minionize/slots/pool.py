@@ -8,14 +8,17 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from minionize.errors import BadParam, Interrupted
+from minionize.errors import BadParam, HostTrouble
 from minionize.policy import Ending
+from minionize.slots.base import Ended
+from minionize.slots.containers import PAUSE, REMOVE, UNPAUSE
 from minionize.slots.scratch import Scratch
 
 if TYPE_CHECKING:
     import select
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
+    from minionize.callbacks.base import Launch
     from minionize.model import Task
     from minionize.policy import Stopped
     from minionize.slots.output import Output, Stream
@@ -39,18 +42,17 @@ _HOST_ERRORS = frozenset(
     (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
 )
 _NEVER = float("inf")
+#: Seconds after which a client is killed whose container was to be removed.
+_CLIENT = 5.0
 _DUP2, _SHELL = os.POSIX_SPAWN_DUP2, b"/bin/sh"
-
-
-class HostTrouble(Interrupted):
-    """A task could not be started, and the fault is this host's: no room, no memory, too many processes or files."""
 
 
 class Slot:
     """A place where one task runs at a time."""
 
     __slots__ = (
-        *("announced", "deadline", "epoch", "index", "kill_at", "output", "pid", "start", "stem", "stopped", "task"),
+        *("announced", "container", "deadline", "epoch", "index", "kill_at", "output", "pid", "start", "stem"),
+        *("removed", "stopped", "task"),
     )
 
     def __init__(self, index: int, output: Output) -> None:
@@ -63,16 +65,8 @@ class Slot:
         self.stopped: Stopped = ""
         self.announced = False
         self.stem = b""  # of its files
-
-
-class Ended:
-    """An execution that is over, and the slot it was in."""
-
-    __slots__ = ("ending", "slot", "task")
-
-    def __init__(self, slot: int, task: Task, ending: Ending) -> None:
-        """Keep the three."""
-        self.slot, self.task, self.ending = slot, task, ending
+        self.container = b""  # the name of the one that its child is but the client of
+        self.removed = False  # whether it was asked to be removed
 
 
 class Pool:
@@ -84,11 +78,13 @@ class Pool:
         poller: select.epoll,
         warden: Warden,
         environment: Mapping[bytes, bytes],
+        prepare: Callable[[Task, int], Launch],
         *,
         timeout: float | None,
         grace: float,
     ) -> None:
-        """Make a slot for each output, whose streams ``poller`` watches. Times are seconds."""
+        """Make a slot for each output, whose streams ``poller`` watches; ``prepare`` says what to launch. Times are seconds."""
+        self._prepare = prepare
         self._slots = [Slot(index, output) for index, output in enumerate(outputs)]
         self.free = self._slots[::-1]
         self.running: dict[int, Slot] = {}
@@ -105,13 +101,30 @@ class Pool:
 
     # ------------------------------------------------------------------ start
 
-    def start(self, task: Task, argv: list[bytes], extra: Mapping[bytes, bytes] = {}) -> Slot | Ended:
+    @property
+    def idle(self) -> int:
+        """Slots in which nothing runs."""
+        return len(self.free)
+
+    @property
+    def next(self) -> int:
+        """The slot in which the next task starts."""
+        return self.free[-1].index
+
+    def room(self, waiting: int, mean: float | None) -> int:
+        """Say how many tasks may be started now: one a slot, however many wait and however short they are."""
+        return len(self.free)
+
+    def start(self, task: Task) -> Ended | bool:
         """Run a task in a free slot; one whose program cannot be started has ended.
 
-        Raises BadParam where the kernel does not take the arguments, HostTrouble where nothing could be started here.
+        Raises BadParam where the kernel does not take the arguments, HostTrouble where nothing could be started here, and
+        whatever preparing it raises.
         """
         slot = self.free[-1]
+        argv, extra, slot.container = self._prepare(task, slot.index)
         slot.task, slot.stopped, slot.announced, slot.stem = task, "", False, b""
+        slot.removed = False
         slot.epoch, slot.start = time.time(), time.monotonic()
         slot.deadline = slot.start + self._timeout if self._timeout else _NEVER
         slot.kill_at = _NEVER
@@ -127,7 +140,10 @@ class Pool:
         self.free.pop()
         self._warden.sessions[slot.index] = slot.pid
         self.running[slot.pid] = slot
-        return slot
+        return True
+
+    def flush(self) -> None:
+        """Send what was started: it is on its way already."""
 
     def _spawn(self, slot: Slot, argv: list[bytes], environment: Mapping[bytes, bytes]) -> int:
         try:
@@ -181,9 +197,35 @@ class Pool:
         self.signal(slot, signal.SIGCONT)  # one that is stopped would never hear of it
 
     def kill(self, slot: Slot) -> None:
-        """End a running task now."""
+        """End a running task now. A client ends with its container, and is killed only if it does not."""
+        if slot.container and not slot.removed and self._warden.ask(REMOVE, slot.container):
+            slot.kill_at, slot.removed = time.monotonic() + _CLIENT, True
+            return
         slot.kill_at = _NEVER
         self.signal(slot, signal.SIGKILL)
+
+    def stop_all(self, why: Stopped) -> None:
+        """Ask all that runs to end."""
+        for slot in list(self.running.values()):
+            self.stop(slot, why)
+
+    def kill_all(self) -> None:
+        """End all that runs, now."""
+        for slot in self.running.values():
+            self.kill(slot)
+
+    def lose(self, task: Task, why: Stopped) -> bool:
+        """Stop a task that is no longer ours; says whether it was here."""
+        slot = next((slot for slot in self.running.values() if slot.task == task), None)
+        if slot is not None:
+            self.stop(slot, why)
+        return slot is not None
+
+    def withdraw(self) -> list[Task]:
+        """Take back what waits in slots: nothing does."""
+        return []
+
+    returned = withdraw
 
     def signal(self, slot: Slot, number: int) -> None:
         """Send a signal to a task's process group; its leader is not reaped yet, so that the number is still its own."""
@@ -198,7 +240,10 @@ class Pool:
         self._suspended_at = now
         for slot in self.running.values():
             slot.deadline -= now
-            self.signal(slot, signal.SIGSTOP)
+            if slot.container:  # a client that is stopped keeps the locks that it holds: nothing could be paused then
+                self._warden.ask(PAUSE, slot.container)
+            else:
+                self.signal(slot, signal.SIGSTOP)
 
     def resume(self) -> None:
         """Let all that runs go on, and its time with it."""
@@ -206,7 +251,10 @@ class Pool:
         for slot in self.running.values():
             slot.start += now - self._suspended_at
             slot.deadline += now
-            self.signal(slot, signal.SIGCONT)
+            if slot.container:
+                self._warden.ask(UNPAUSE, slot.container)
+            else:
+                self.signal(slot, signal.SIGCONT)
         self._suspended_at = 0.0
 
     def tick(self, now: float) -> float:
@@ -222,16 +270,21 @@ class Pool:
 
     # ------------------------------------------------------------------ reap
 
+    #: Whether there is something to reap besides what a SIGCHLD told.
+    stirred = False
+    #: Tasks that wait in slots behind others.
+    ahead = 0
+
     def reap(self) -> Iterator[Ended]:
         """Take the tasks that have ended."""
-        while self.running:
+        while self.running or os.getpid() == 1:  # which has orphans to reap, also when it has nothing to do
             info = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             if info is None:
                 return
             slot = self.running.get(info.si_pid)
             if slot is not None:
                 yield self._finish(slot)
-            elif not _reap_stranger(info.si_pid, self._warden.pid):
+            elif not _reap_stranger(info.si_pid, (self._warden.pid,)):
                 yield from self._reap_each()
                 return
 
@@ -249,6 +302,11 @@ class Pool:
         del self.running[slot.pid]
         self._warden.sessions[slot.index] = 0
         code = os.waitstatus_to_exitcode(status)
+        cpu, rss = usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
+        if slot.container:
+            cpu, rss = 0.0, 0  # those of a client say nothing about its container
+            if code < 0:
+                self._warden.ask(REMOVE, slot.container)
         tail = slot.output.end({fd for fd, _ in self._poller.poll(0)})
         failed = code != 0 or slot.stopped
         ending = Ending(  # by position: this is done for every task
@@ -258,8 +316,8 @@ class Pool:
             slot.stopped,
             slot.epoch,
             took,
-            usage.ru_utime + usage.ru_stime,
-            usage.ru_maxrss * 1024,
+            cpu,
+            rss,
             tail.decode("utf-8", "replace") if failed else "",
             self._scratch.end(slot.stem, slot.task.param),
         )
@@ -282,9 +340,16 @@ class Pool:
             stream.listen(on)
 
 
-def _reap_stranger(pid: int, warden: int) -> bool:
+def reap_strangers(ours: Collection[int]) -> None:
+    """Reap orphans, which become the children of pid 1; but none of ours."""
+    while os.getpid() == 1 and (info := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)):
+        if not _reap_stranger(info.si_pid, ours):
+            return
+
+
+def _reap_stranger(pid: int, ours: Collection[int]) -> bool:
     """Reap a child that is no task: only as pid 1, where orphans become ours."""
-    if os.getpid() != 1 or pid == warden:
+    if os.getpid() != 1 or pid in ours:
         return False
     os.waitpid(pid, os.WNOHANG)
     return True

@@ -2,7 +2,8 @@
 
 It is forked before anything heavy is imported or any thread is started, in a session of its own, and reads a pipe whose other
 end only the minion has. While the minion lives it sleeps. The minion writes the sessions of its children in a page of memory that
-both share: a child that cleaned its environment is found by its session, one in a session of its own by its MINION_ID.
+both share: a child that cleaned its environment is found by its session, one in a session of its own by its MINION_ID. Containers
+are found by their names and labels, by the command of their runtime.
 """
 
 from __future__ import annotations
@@ -10,31 +11,54 @@ from __future__ import annotations
 import mmap
 import os
 import signal
+from typing import TYPE_CHECKING
 
-from minionize import processes
+from minionize import place, processes
+from minionize.slots.containers import Keeper
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 #: Bytes of a pid.
 _PID = 4
+#: Bytes that a pipe holds: what is read at once is never half a name.
+_PIPE = 1 << 16
 
 
 class Warden:
     """The minion's end: its slots' sessions, and the pipe."""
 
-    def __init__(self, uid: str, slots: int) -> None:
-        """Fork the warden."""
+    def __init__(self, uid: str, slots: int, commands: Mapping[bytes, Sequence[bytes]] = {}) -> None:
+        """Fork the warden; ``commands`` are what it does about containers."""
         page = mmap.mmap(-1, slots * _PID)
         #: The session that runs in each slot; 0 where none does.
         self.sessions = memoryview(page).cast("i")
-        self.directory = os.path.join(os.environ.get("TMPDIR") or "/tmp", f"minionize-{uid}")  # noqa: S108
+        self.directory = place.scratch(uid)
         reader, self._pipe = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
             try:
                 os.close(self._pipe)
-                _watch(reader, uid, self.sessions, self.directory)
+                keeper = Keeper(commands)
+                if _watch(reader, keeper):
+                    processes.kill_all(uid, [pid for pid in self.sessions if pid])
+                    keeper.sweep()
+                    _remove(self.directory)
             finally:
                 os._exit(0)
         os.close(reader)
+
+    def let_go(self) -> None:
+        """Close, in another process that was forked from the minion, what says that the minion lives."""
+        os.close(self._pipe)
+
+    def ask(self, word: bytes, container: bytes) -> bool:
+        """Have something done to a container, and wait for nothing; False where there is no warden any more."""
+        try:
+            os.write(self._pipe, word + b" " + container + b"\n")
+        except BrokenPipeError:
+            return False
+        return True
 
     def dismiss(self) -> None:
         """Let the warden go: nothing runs any more."""
@@ -50,7 +74,8 @@ class Warden:
         _remove(self.directory)
 
 
-def _watch(reader: int, uid: str, sessions: memoryview, directory: str) -> None:
+def _watch(reader: int, keeper: Keeper) -> bool:
+    """Do what the minion asks for until it goes; says whether it went without dismissing us."""
     os.setsid()
     processes.name_warden()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTSTP):
@@ -58,9 +83,11 @@ def _watch(reader: int, uid: str, sessions: memoryview, directory: str) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):  # whoever waits for the end of the minion's output must not wait for ours
         os.dup2(null, fd)
-    if os.read(reader, 1) == b"":
-        processes.kill_all(uid, [pid for pid in sessions if pid])
-        _remove(directory)
+    while asked := os.read(reader, _PIPE):
+        keeper.obey(asked.rstrip(b".").splitlines())
+        if asked.endswith(b"."):
+            return False
+    return True
 
 
 def _remove(directory: str) -> None:

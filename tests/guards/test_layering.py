@@ -11,11 +11,24 @@ from minionize import plugins
 #: From the ground up. A part is a module or a folder of the package.
 LAYERS = (
     {"model", "errors"},
-    {"policy", "params", "events", "place", "plugins", "settings", "processes", "masks", "choice"},
-    {"courier", "slots", "callbacks", "reporters", "engines", "console", "tally", "signals"},
+    {
+        "policy",
+        "params",
+        "events",
+        "place",
+        "plugins",
+        "settings",
+        "processes",
+        "masks",
+        "choice",
+        "signals",
+        "interpreter",
+    },
+    {"courier", "slots", "callbacks", "reporters", "engines", "console", "tally", "lifetime"},
     {"outcomes", "mover"},
     {"minion"},
     {"app", "status", "launchers"},
+    {"decorator"},
     {"cli", "testing"},
 )
 #: Parts of this layer are helpers, and may help each other.
@@ -23,6 +36,7 @@ HELPERS = 1
 #: The one place that may import each package from elsewhere.
 HOMES = {
     "dotenv": "minionize.settings.dotenv_file",
+    "yaml": "minionize.settings.yaml_file",
     "humanize": "minionize.status",
     "asciichartpy": "minionize.status",
     "pandas": "minionize.status",

@@ -15,7 +15,7 @@ from tools import need, run
 from minionize import __version__
 
 #: What a minion and ``minion-status`` need. Everything else is an extra.
-BARE = ["asciichartpy", "humanize", "python-dotenv"]
+BARE = ["asciichartpy", "humanize", "python-dotenv", "pyyaml"]
 #: Folders of which the sdist holds every file, and files that stand alone.
 FOLDERS = ("minionize", "tests", "examples", "bench", ".ci")
 FILES = (".env.example", "CHANGELOG.rst", "LICENSE", "README.rst", "pyproject.toml")
@@ -85,7 +85,7 @@ def test_the_sdist_holds_no_litter(built):
     assert sorted(filter(is_litter, built.in_sdist)) == []
 
 
-def test_a_bare_install_needs_three_small_packages(metadata):
+def test_a_bare_install_needs_four_small_packages(metadata):
     """Clients of queue servers, pandas and the rest come with extras."""
     needs = metadata.get_all("Requires-Dist")
     bare = [need for need in needs if "extra ==" not in need]

@@ -13,7 +13,18 @@ from source_tree import ROOT
 import minionize
 
 #: The promise. Adding a name here is a decision; taking one away breaks programs.
-PUBLIC = ["Dead", "Interrupted", "MinionizeError", "ProcessCallback", "Retry", "__version__", "minionizer"]
+PUBLIC = [
+    *(
+        "ContainerCallback",
+        "Dead",
+        "DockerCallback",
+        "FuncCallback",
+        "Interrupted",
+        "MinionizeError",
+        "ProcessCallback",
+    ),
+    *("Retry", "__version__", "current_task", "minionize", "minionizer"),
+]
 
 
 def typed_names():

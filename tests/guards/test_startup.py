@@ -9,7 +9,7 @@ import pytest
 
 #: Slow to load and not needed to start a minion; each is one careless import away.
 HEAVY = {
-    *("asciichartpy", "dotenv", "google", "humanize", "numpy", "pandas", "pulsar", "redis", "textual"),
+    *("asciichartpy", "dotenv", "google", "humanize", "numpy", "pandas", "pulsar", "redis", "textual", "yaml"),
     *("ast", "asyncio", "concurrent", "dataclasses", "difflib", "email", "hashlib", "http", "importlib.metadata"),
     *("inspect", "logging", "pathlib", "pickle", "platform", "random", "selectors", "shlex", "socket", "ssl"),
     *("string", "subprocess", "tempfile", "threading", "tokenize", "traceback", "unittest", "urllib", "uuid"),
@@ -17,7 +17,7 @@ HEAVY = {
 #: The modules of Python that a start may load, with whatever these load themselves: argparse loads shutil (and that the
 #: compressors) for the width of a terminal, sqlite3 loads datetime, and ``os.wait4`` makes its answer with resource.
 ALLOWED = (
-    *("argparse", "errno", "fcntl", "importlib", "json", "math", "mmap", "os", "re", "resource"),
+    *("argparse", "errno", "fcntl", "gc", "importlib", "json", "math", "mmap", "os", "re", "resource"),
     *("select", "signal", "sqlite3", "struct", "time", "typing"),
 )
 

@@ -11,7 +11,7 @@ from minionize.model import Ack, Bury, Failure, Nack, Task
 from minionize.policy import (
     AHEAD,
     BACKOFF_CAP,
-    BATCH,
+    HOLD,
     Ending,
     Rules,
     Verdict,
@@ -207,7 +207,7 @@ def test_short_tasks_are_taken_in_batches_and_long_ones_one_by_one(free, slots, 
 @given(st.integers(0, 64), st.integers(1, 64), st.floats(0.0, 1e9))
 def test_a_wish_is_bounded(free, slots, mean):
     """Also for tasks that take no time at all."""
-    assert min(free, BATCH) <= wanted(free, slots, mean) <= BATCH
+    assert min(free, HOLD) <= wanted(free, slots, mean) <= HOLD
 
 
 def test_a_task_fits_where_nearly_all_so_far_would_have():

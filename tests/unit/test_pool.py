@@ -13,8 +13,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from minionize.callbacks.base import Launch
 from minionize.console import LIMIT, Outlet
-from minionize.errors import BadParam
+from minionize.errors import BadParam, HostTrouble
 from minionize.model import Task
 from minionize.slots import output, pool
 from minionize.testing import FakeClock
@@ -41,7 +42,16 @@ class Slots:
         self.clock, self.poller = clock, select.epoll()
         warden = SimpleNamespace(sessions=[0, 0], directory=str(directory / "scratch"), pid=0, dismiss=lambda: None)
         outputs = [output.Dropped(self.poller)]
-        self.pool = pool.Pool(outputs, self.poller, warden, {b"A": b"1"}, timeout=10.0, grace=1.0)
+        self.launch = Launch(TRUE)
+        self.pool = pool.Pool(
+            outputs, self.poller, warden, {b"A": b"1"}, lambda task, slot: self.launch, timeout=10.0, grace=1.0
+        )
+
+    def start(self, argv, environment=None):
+        """Start a task; gives its slot."""
+        self.launch = Launch(argv, environment or {})
+        assert self.pool.start(TASK) is True
+        return next(iter(self.pool.running.values()))
 
     def tick(self):
         """Do what is due."""
@@ -74,7 +84,7 @@ def slots(tmp_path, monkeypatch):
 
 def test_a_time_limit_stands_still_while_its_task_does(slots):
     """Ctrl-Z for an hour takes nothing from a timeout: what was left before is left after."""
-    slot = slots.pool.start(TASK, SLEEP)
+    slot = slots.start(SLEEP)
     slots.clock.advance(4)
     slots.pool.suspend()
     slots.clock.advance(3600)
@@ -91,7 +101,7 @@ def test_a_time_limit_stands_still_while_its_task_does(slots):
 
 def test_the_time_that_a_task_stood_still_is_not_its_duration(slots):
     """What minions plan with is how long tasks run."""
-    slot = slots.pool.start(TASK, SLEEP)
+    slot = slots.start(SLEEP)
     slots.clock.advance(2)
     slots.pool.suspend()
     slots.clock.advance(3600)
@@ -103,7 +113,7 @@ def test_the_time_that_a_task_stood_still_is_not_its_duration(slots):
 
 def test_a_task_that_is_suspended_twice_keeps_what_is_left(slots):
     """Each time on its own."""
-    slot = slots.pool.start(TASK, SLEEP)
+    slot = slots.start(SLEEP)
     for _ in range(2):
         slots.clock.advance(3)
         slots.pool.suspend()
@@ -124,9 +134,9 @@ def test_a_task_that_is_suspended_twice_keeps_what_is_left(slots):
 def test_what_cannot_be_started_takes_no_slot(slots, environment, error):
     """The next task finds it free."""
     with pytest.raises(error):
-        slots.pool.start(TASK, TRUE, environment)
+        slots.start(TRUE, environment)
     assert (len(slots.pool.free), slots.pool.running) == (1, {})
-    assert slots.wait(slots.pool.start(TASK, TRUE)).exit == 0
+    assert slots.wait(slots.start(TRUE)).exit == 0
 
 
 @pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE])
@@ -134,10 +144,10 @@ def test_a_host_with_no_room_is_no_fault_of_the_task(slots, monkeypatch, number)
     """It takes no slot either."""
     with monkeypatch.context() as patch:
         patch.setattr(os, "posix_spawn", lambda *_, **__: (_ for _ in ()).throw(OSError(number, os.strerror(number))))
-        with pytest.raises(pool.HostTrouble, match="cannot start tasks here"):
-            slots.pool.start(TASK, TRUE)
+        with pytest.raises(HostTrouble, match="cannot start tasks here"):
+            slots.start(TRUE)
     assert len(slots.pool.free) == 1
-    assert slots.wait(slots.pool.start(TASK, TRUE)).exit == 0
+    assert slots.wait(slots.start(TRUE)).exit == 0
 
 
 def test_an_output_that_cannot_be_opened_is_no_fault_of_the_task(slots, monkeypatch):
@@ -147,8 +157,8 @@ def test_an_output_that_cannot_be_opened_is_no_fault_of_the_task(slots, monkeypa
         raise FileExistsError(errno.EEXIST, "File exists", "out")
 
     monkeypatch.setattr(slots.pool.free[0].output, "begin", begin)
-    with pytest.raises(pool.HostTrouble, match="cannot start tasks here: File exists: out"):
-        slots.pool.start(TASK, TRUE)
+    with pytest.raises(HostTrouble, match="cannot start tasks here: File exists: out"):
+        slots.start(TRUE)
     assert len(slots.pool.free) == 1
 
 
