@@ -1,6 +1,6 @@
-"""Find engines and reporters by name: first those that come with minionize, then entry points of installed packages.
+"""Find engines, reporters and launchers by name: first what comes with minionize, then entry points of installed packages.
 
-Entry points are in the groups ``minionize.engines`` and ``minionize.reporters``. Reading them is slow (every installed
+Entry points are in the groups ``minionize.engines``, ``minionize.reporters`` and ``minionize.launchers``. Reading them is slow (every installed
 package is looked at), so it is done only for a name that is not ours.
 """
 
@@ -13,7 +13,7 @@ from minionize.errors import MissingExtra, UsageError
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-Kind = Literal["engine", "reporter"]
+Kind = Literal["engine", "reporter", "launcher"]
 
 #: What comes with minionize: where each is, as ``module:attribute``.
 BUILT_IN: dict[Kind, dict[str, str]] = {
@@ -30,16 +30,23 @@ BUILT_IN: dict[Kind, dict[str, str]] = {
         "stdout": "minionize.reporters.stdout:StdoutReporter",
         "null": "minionize.reporters.null:NullReporter",
     },
+    "launcher": {
+        "local": "minionize.launchers.local:LocalLauncher",
+        "slurm": "minionize.launchers.slurm:SlurmLauncher",
+        "oar": "minionize.launchers.oar:OarLauncher",
+        "ssh": "minionize.launchers.ssh:SshLauncher",
+    },
 }
 
-#: What the minion calls of each: an entry point that lacks one of these names something else.
+#: What is called of each: an entry point that lacks one of these names something else.
 METHODS: dict[Kind, tuple[str, ...]] = {
     "engine": ("from_settings", "put", "exchange", "renew", "counts", "wake", "close"),
     "reporter": ("from_settings",),
+    "launcher": ("from_settings", "available", "script", "commands", "submit", "status", "stop", "drain"),
 }
 
 #: Names that users may give although no module of that name is loaded: the file engine is a reader in front of another.
-ELSEWHERE: dict[Kind, tuple[str, ...]] = {"engine": ("file",), "reporter": ()}
+ELSEWHERE: dict[Kind, tuple[str, ...]] = {"engine": ("file",), "reporter": (), "launcher": ()}
 
 
 class Client(NamedTuple):

@@ -28,6 +28,7 @@ _KNOWN = {
     "MINION_OUTPUT": ("live", "grouped", "none"),
     "source": _ENGINES,
     "target": _ENGINES,
+    "to": tuple(BUILT_IN["launcher"]),
 }
 
 

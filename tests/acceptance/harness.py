@@ -25,7 +25,13 @@ if TYPE_CHECKING:
 #: Seconds after which what should have happened has not.
 PATIENCE = 30.0
 #: The modules of the commands, for a checkout that is not installed.
-_MODULES = {"minionize": "minionize", "minion-queue": "queue", "minion-status": "status", "mtop": "top"}
+_MODULES = {
+    "minionize": "minionize",
+    "minion-queue": "queue",
+    "minion-status": "status",
+    "minion-launch": "launch",
+    "mtop": "top",
+}
 
 
 def until(happened: Callable[[], object], what: str = "") -> object:
@@ -134,9 +140,9 @@ class Place:
         env = self.environ | {name: value for name, value in options.items() if name.isupper()}
         out, err = (self._captured / f"{len(self._started)}.{name}" for name in ("out", "err"))
         with out.open("wb") as out_file, err.open("wb") as err_file:
-            rest = {"stdout": out_file, "stderr": err_file}
+            rest = {"stdout": out_file, "stderr": err_file, "cwd": self.path}
             rest |= {name: value for name, value in options.items() if not name.isupper()}
-            process = subprocess.Popen([*located(words[0]), *words[1:]], cwd=self.path, env=env, stdin=stdin, **rest)
+            process = subprocess.Popen([*located(words[0]), *words[1:]], env=env, stdin=stdin, **rest)
         running = Running(process, out, err)
         self._started.append(running)
         return running

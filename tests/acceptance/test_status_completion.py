@@ -11,9 +11,11 @@ from servers.need import lacking
 
 from .terminal import Terminal
 
-COMMANDS = ("minionize", "minion-queue", "minion-status")
+COMMANDS = ("minionize", "minion-queue", "minion-status", "minion-launch")
 #: What is typed, and what it becomes with a TAB behind it: options, verbs, their values, files; then the minion's command.
 TYPED = [
+    ("minion-launch slurm --bes", "minion-launch slurm --besteffort"),
+    ("minion-launch dr", "minion-launch drain"),
     ("minion-status --wai", "minion-status --wait"),
     ("minion-status --csv ta", "minion-status --csv tasks"),
     ("minion-status --color=al", "minion-status --color=always"),
