@@ -11,15 +11,15 @@ from minionize import place, plugins
 from minionize.choice import engine_name
 from minionize.errors import MinionizeError, NoQueue, SetupFailed, UsageError
 from minionize.interpreter import go_back, settle_down
+from minionize.options import read_options
 from minionize.settings import load, table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from minionize.callbacks.base import Callback
     from minionize.engines.base import Engine
-    from minionize.minion import Minion, Options
+    from minionize.minion import Minion
     from minionize.model import Identity
+    from minionize.options import Options
     from minionize.settings import Settings
     from minionize.signals import Signals
     from minionize.slots.make import Staff
@@ -82,39 +82,6 @@ def _beside(settings: Settings, me: Identity, *, create: bool) -> Engine:
     return SqliteEngine.at(database, settings, me, create=create)
 
 
-def options(settings: Settings, environ: Mapping[str, str] = os.environ) -> Options:
-    """Read how a minion behaves."""
-    from minionize.minion import Options
-    from minionize.policy import Rules
-
-    supervised = place.in_job_or_container()
-    return Options(
-        slots=settings[table.SLOTS_] or place.cpus(),
-        rules=Rules(
-            settings[table.MAX_ATTEMPTS],
-            settings[table.TIMEOUT],
-            settings[table.BACKOFF],
-            settings[table.DEAD_ON],
-            settings[table.REQUEUE_ON],
-        ),
-        timeout=settings[table.TIMEOUT],
-        grace=settings[table.GRACE],
-        lease=settings[table.LEASE],
-        patience=settings[table.PATIENCE],
-        idle_timeout=settings[table.IDLE_TIMEOUT],
-        wait=settings[table.WAIT],
-        service=settings[table.SERVICE],
-        max_tasks=settings[table.MAX_TASKS],
-        lifetime=settings[table.LIFETIME],
-        job=environ if place.job(environ).get("scheduler") in ("slurm", "oar") else None,
-        halt=settings[table.HALT],
-        bad_host=settings[table.BAD_HOST],
-        ignore_failures=settings[table.IGNORE_FAILURES],
-        supervised=supervised,
-        engine=engine_name(settings),
-    )
-
-
 class minionizer:  # noqa: N801 - the original's name
     """A minion around a callback: ``minionizer(MyCallback()).run()``."""
 
@@ -139,17 +106,17 @@ class minionizer:  # noqa: N801 - the original's name
         settings = self._settings = load() if self._given is None else self._given
         preemptible = settings[table.PREEMPTIBLE]
         me = place.identity(None, preemptible=place.best_effort(os.environ) if preemptible is None else preemptible)
-        how = options(settings)
+        how = read_options(settings)
 
-        from minionize.slots.make import Plan, Staff
+        from minionize.slots.make import Staff
 
         self._callback.enlist(me, quiet=self._quiet)
-        callback, plan = self._callback, Plan(how.slots, settings[table.OUTPUT], how.timeout, how.grace)
+        callback = self._callback
         here = callback.launches != "calls"  # these are set up where they are called
         if here:
             _set_up(callback)
         try:
-            staff = Staff(callback, me.uid, plan)  # before any thread, client or file of ours
+            staff = Staff(callback, me.uid, how)  # before any thread, client or file of ours
             try:
                 return self._run(me, how, staff)
             finally:

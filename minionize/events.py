@@ -3,7 +3,7 @@
 Version 1. Every event has ``v``, ``type``, ``t`` (seconds since the epoch) and ``minion``:
 
 ``minion_start``  ``queue`` (the queue's own uuid), ``engine``, ``where`` (secrets masked), ``host``, ``pid``, ``job``
-                  (an object, empty outside a scheduler), ``command`` (a list), ``slots``, ``version``; ``start`` (of the
+                  (``scheduler``, ``id``, and where known ``array``, ``index``, ``node``, ``restarts``; empty outside one), ``command`` (a list), ``slots``, ``version``; ``start`` (of the
                   process, in the kernel's ticks), ``boot`` and ``namespace``, so that a reader on the same host can see
                   whether the process is still there
 ``task_start``    ``slot``, ``id``, ``attempt``, ``delivery``, ``param``; written only for a task that still runs after a second

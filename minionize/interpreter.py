@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import gc
 import sys
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 #: Seconds that one thread may keep the other waiting. A courier that has its answer waits as long for a loop that is busy with
 #: short tasks: at Python's own 5 ms it got one every 11 ms from Redis, at 1 ms one every 7 ms.
@@ -16,16 +12,13 @@ _TURN = 0.001
 _LOOKS = (10_000, 50, 50)
 
 
-class Habits(NamedTuple):
-    """What can be changed."""
-
-    turn: float
-    looks: Sequence[int]
+#: How it was: the first, and the second.
+Habits = tuple[float, tuple[int, int, int]]
 
 
 def settle_down() -> Habits:
     """Make it fit for the loop of a minion; returns how it was."""
-    before = Habits(sys.getswitchinterval(), gc.get_threshold())
+    before = sys.getswitchinterval(), gc.get_threshold()
     sys.setswitchinterval(_TURN)
     gc.freeze()  # what is here by now, stays
     gc.set_threshold(*_LOOKS)
@@ -35,5 +28,6 @@ def settle_down() -> Habits:
 def go_back(habits: Habits) -> None:
     """Make it as it was: a program goes on after its minion."""
     gc.unfreeze()
-    gc.set_threshold(*habits.looks)
-    sys.setswitchinterval(habits.turn)
+    turn, looks = habits
+    gc.set_threshold(*looks)
+    sys.setswitchinterval(turn)

@@ -11,10 +11,11 @@ import select
 import signal as signals_
 import time
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from minionize import events, policy, signals
 from minionize.courier import Broken, Courier, Renewed, Trouble
+from minionize.departure import PARTING, Departure
 from minionize.errors import (
     BadParam,
     CommandNotFound,
@@ -23,7 +24,6 @@ from minionize.errors import (
     HostTrouble,
     HostUnfit,
     Interrupted,
-    MinionizeError,
     Misfit,
     Retry,
     SetupFailed,
@@ -32,16 +32,17 @@ from minionize.lifetime import Lifetime
 from minionize.model import Bury, Counts, Delivery
 from minionize.outcomes import Outcomes, trace
 from minionize.policy import Ending
-from minionize.slots.base import Ended, Successes
+from minionize.slots.ended import Ended, Successes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from minionize.callbacks.base import Callback
     from minionize.console import Console
     from minionize.engines.base import Engine
     from minionize.model import Gone, Identity, Task
-    from minionize.policy import Reason, Rules, Verdict
+    from minionize.options import Options
+    from minionize.policy import Reason, Verdict
     from minionize.reporters.base import Reporter
     from minionize.reporters.progress import Progress
     from minionize.slots.base import Slots
@@ -51,35 +52,11 @@ LATE = 2.0
 #: Signals of a program's own making: these failures do not wait.
 _CHILD, _ROUTINE = bytes([signals.CHILD]), bytes([0, signals.CHILD])
 _OWN = (signals_.SIGSEGV, signals_.SIGABRT, signals_.SIGBUS, signals_.SIGFPE, signals_.SIGILL)
-#: Seconds that leaving may take once nothing runs any more: giving back, closing, last output.
-PARTING = 5.0
 #: Seconds, and executions, that an event and its settlement wait for company while there is more to run.
 COMPANY, _CROWD = 0.02, 64
 _NEVER = float("inf")
 #: Seconds that tasks wait here while all slots are busy: then others may have them.
 HOARD = 1.0
-
-
-class Options(NamedTuple):
-    """How a minion behaves; times in seconds, see the settings table."""
-
-    slots: int
-    rules: Rules
-    timeout: float | None = None
-    grace: float = 5.0
-    lease: float = 60.0
-    patience: float = 600.0
-    idle_timeout: float = 60.0
-    wait: bool = False
-    service: bool = False
-    max_tasks: int | None = None
-    lifetime: float | None = None
-    job: Mapping[str, str] | None = None  # the environment of a job of Slurm or OAR, which tells how long it may last
-    halt: int = 0
-    bad_host: int = 10
-    ignore_failures: bool = False
-    supervised: bool = False  # in a job or container, where stops reach the children too
-    engine: str = ""  # the name of the engine
 
 
 class Minion:
@@ -109,9 +86,7 @@ class Minion:
         self._ready: deque[Task] = deque()
         self._late: deque[tuple[float, Ended]] = deque()
         self._deliver_at = 0.0  # when what ended is recorded and settled at the latest
-        self._reason: Reason | None = None
-        self._signal = 0
-        self._error: BaseException | None = None
+        self._departure = Departure()
         self._counts: Counts | None = None
         self._done_before: int | None = None
         self._began = self._beat = self._moved = time.monotonic()  # moved: when a task last began or ended
@@ -159,17 +134,16 @@ class Minion:
 
     def _finished(self) -> bool:
         """Whether there is nothing left to do but to leave; finished work waits for a queue that does not answer."""
-        if self._reason is None or self._is_busy() or self._outcomes:
+        if self._departure.reason is None or self._is_busy() or self._outcomes:
             return False
-        return policy.RANKS[self._reason] >= policy.HURRIED or not self._courier.busy
+        return self._departure.is_hurried or not self._courier.busy
 
     def _is_busy(self) -> bool:
         return bool(self._pool.running or self._ready or self._late)
 
     def _leave(self, reason: Reason, *, stop: bool = False, signal: int = 0) -> None:
         """Take no more, give back what has not begun; with ``stop``, end what runs."""
-        if self._reason is None or policy.RANKS[reason] > policy.RANKS[self._reason]:
-            self._reason, self._signal = reason, signal
+        self._departure.decide(reason, signal)
         if reason != "max_tasks":  # what has been started of these is what was granted
             self._take_back(self._pool.withdraw())
         self._give_back()
@@ -202,7 +176,7 @@ class Minion:
         pool.flush()
 
     def _may_start(self) -> bool:
-        if self._reason is not None or self._console.full or self._hold_until > time.monotonic():
+        if self._departure.reason is not None or self._console.full or self._hold_until > time.monotonic():
             return False
         return not self._options.halt or not self._may_halt()
 
@@ -216,7 +190,7 @@ class Minion:
             self._leave("max_tasks")
         elif (left := self._lifetime.left()) < _NEVER and not policy.fits(self.tally.durations, left):
             self._leave("lifetime")
-        return self._reason is not None
+        return self._departure.reason is not None
 
     def _has_had_enough(self) -> bool:
         most = self._options.max_tasks
@@ -258,7 +232,7 @@ class Minion:
 
     def _refuse_command(self, task: Task, error: Misfit | CommandNotFound | SetupFailed | HostUnfit) -> None:
         self._ready.appendleft(task)
-        self._error = error
+        self._departure.error = error
         self._leave("error")
 
     def _hold(self, trouble: HostTrouble) -> None:
@@ -281,7 +255,7 @@ class Minion:
                 self._instead(ended, ended.error)
                 continue
             self._has_run, self._troubles = True, 0
-            if self._options.supervised and self._reason != "signal" and _may_be_a_stop(ended.ending):
+            if self._options.supervised and self._departure.reason != "signal" and _may_be_a_stop(ended.ending):
                 self._late.append((self._moved + LATE, ended))
                 self._slow_down()
             else:
@@ -306,9 +280,9 @@ class Minion:
         """Have tasks again that were started in vain: behind others that take their time."""
         self.tally.started -= len(tasks)
         self._ready.extendleft(reversed(tasks))
-        if tasks and self._reason == "max_tasks":
-            self._reason = None  # what was granted is not used up after all
-        if tasks and self._reason is not None:
+        if tasks and self._departure.reason == "max_tasks":
+            self._departure.reason = None  # what was granted is not used up after all
+        if tasks and self._departure.reason is not None:
             self._give_back()
 
     def _conclude(
@@ -342,10 +316,10 @@ class Minion:
         if not self._outcomes:
             self._deliver_at = now + COMPANY
             return _NEVER
-        busy = self._ready and self._pool.running and self._reason is None
+        busy = self._ready and self._pool.running and self._departure.reason is None
         if busy and now < self._deliver_at and len(self._outcomes) < _CROWD:
             return self._deliver_at
-        self._outcomes.deliver(self._courier, urgent=self._reason is not None)
+        self._outcomes.deliver(self._courier, urgent=self._departure.reason is not None)
         self._deliver_at = now + COMPANY
         return _NEVER
 
@@ -355,7 +329,7 @@ class Minion:
         """Wish for as many tasks as there is work for: a little ahead of what runs, so that no slot waits."""
         now = time.monotonic()
         stuck = not self._pool.idle and now - self._moved >= HOARD
-        if self._reason is not None or self._console.full or self._hold_until > now or stuck:
+        if self._departure.reason is not None or self._console.full or self._hold_until > now or stuck:
             self._courier.ask(0)
             return
         if self._pool.idle and not self._ready and self._is_spent():
@@ -396,11 +370,11 @@ class Minion:
 
     def _stop(self, number: int, *, again: bool) -> None:
         """Leave at a signal; a second Ctrl-C does not wait for the grace."""
-        if number == signals_.SIGINT and (again or self._reason == "signal"):
+        if number == signals_.SIGINT and (again or self._departure.reason == "signal"):
             self._pool.kill_all()
         elif number == signals_.SIGINT and self._pool.running:
             self._console.say(f"stopping, in {self._options.grace:g} s at the most; Ctrl-C again kills.")
-        self._leave("signal", stop=True, signal=self._signal or number)
+        self._leave("signal", stop=True, signal=self._departure.signal or number)
 
     def _suspend(self) -> None:
         """Stop with the children; pid 1 cannot be stopped, so nothing is done there."""
@@ -433,7 +407,7 @@ class Minion:
         self._lose(delivery.gone)
         self._empty = not delivery.tasks
         if delivery.tasks:
-            if self._reason is None:
+            if self._departure.reason is None:
                 self._ready.extend(delivery.tasks)
             else:
                 self._outcomes.give_back(delivery.tasks)
@@ -463,7 +437,7 @@ class Minion:
             self._leave("bad_host")
 
     def _break(self, error: BaseException) -> None:
-        self._error = error
+        self._departure.error = error
         self._leave("engine_lost" if isinstance(error, EngineUnavailable) else "error", stop=True)
         self._outcomes.deliver(None)
 
@@ -497,12 +471,12 @@ class Minion:
             self._beat = now
             self._outcomes.beat()
         due = self._beat + events.HEARTBEAT
-        if self._reason != "signal":
+        if self._departure.reason != "signal":
             due = min(due, self._lifetime.watch(now))
             if self._lifetime.left() <= 0:
                 self._leave("lifetime", stop=True)
                 due = self._beat + events.HEARTBEAT
-        if not self._empty or self._is_busy() or self._courier.busy or self._reason:
+        if not self._empty or self._is_busy() or self._courier.busy or self._departure.reason:
             self._idle_since = None
         elif self._idle_since is None:
             self._idle_since = now
@@ -515,7 +489,7 @@ class Minion:
 
     def _watch_output(self) -> None:
         """Leave where nobody reads us any more; let the children wait where a reader has fallen behind."""
-        if self._console.broken and self._reason is None:
+        if self._console.broken and self._departure.reason is None:
             self._leave("output", stop=True)
         if self._listening == self._console.full:
             self._listening = not self._console.full
@@ -538,7 +512,7 @@ class Minion:
 
     def _part(self) -> int:
         """Give back, close, and say what was done; returns the exit code."""
-        reason = self._reason or "error"
+        departure, options = self._departure, self._options
         self._outcomes.deliver(self._courier, urgent=True)
         closed = self._courier.close(PARTING)
         for message in self._courier.messages():  # what was refused with the last settlements, and the last books
@@ -546,45 +520,24 @@ class Minion:
                 self._lose(message.gone)
             elif isinstance(message, Counts):
                 self._counts = message
-            elif isinstance(message, Broken) and self._error is None:
+            elif isinstance(message, Broken) and self._departure.error is None:
                 self._break(message.error)
-                reason = self._reason or reason
         self._outcomes.deliver(None)
-        code = self._exit_code(reason)
+        code = departure.exit_code(
+            self.tally.dead, self._counts, answered=self._courier.answered, ignore_failures=options.ignore_failures
+        )
+        reason = departure.reason or "error"
         self._outcomes.report(events.minion_stop(time.time(), self._me.uid, reason, code))
         self._outcomes.close()
         self._lifetime.close()
-        self._pool.close(sweep=policy.RANKS[reason] >= policy.HURRIED or reason == "lifetime")
+        self._pool.close(sweep=departure.is_hurried or reason in ("lifetime", "error"))
         self._poller.close()
-        say = self._console.say if self._error is None else self._console.warn  # an error is heard, quiet or not
+        say = self._console.say if departure.error is None else self._console.warn  # an error is heard, quiet or not
         for line in self._progress.last_words(
-            reason, self.tally, self._counts, self._error, took=time.monotonic() - self._began, closed=closed
+            reason, self.tally, self._counts, departure.error, took=time.monotonic() - self._began, closed=closed
         ):
             say(line)
-        return self._see_off(reason, code)
-
-    def _exit_code(self, reason: Reason) -> int:
-        if isinstance(self._error, EngineUnavailable):
-            return 75 if self._courier.answered else self._error.exit_code
-        if self._error is not None:
-            return self._error.exit_code if isinstance(self._error, MinionizeError) else 70
-        books = self._counts
-        left = books is None or books.pending is None or books.pending + (books.delayed or 0) + (books.leased or 0) > 0
-        ignore = self._options.ignore_failures
-        return policy.exit_code(reason, dead=self.tally.dead, left=left, signal=self._signal, ignore_failures=ignore)
-
-    def _see_off(self, reason: Reason, code: int) -> int:
-        """Wait for the reader of our output, if there is time: one who has not read on is no reason to lose the rest."""
-        grace = {"signal": self._options.grace, "lifetime": PARTING, "error": PARTING}.get(reason, _NEVER)
-        end = time.monotonic() + grace
-        while not self._console.close(min(0.2, grace)) and time.monotonic() < end:
-            received = self._wake.read()
-            stops = [number for number in signals.STOP if number in received]
-            if stops and reason != "signal":
-                return 128 + stops[0]
-            if signals_.SIGINT in stops:
-                break
-        return code
+        return departure.see_off(self._console, self._wake, options.grace, code)
 
 
 def _may_be_a_stop(ending: Ending) -> bool:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from minionize.model import Gone, Identity, Settlement, Task
     from minionize.policy import Rules
     from minionize.reporters.base import Reporter
-    from minionize.slots.base import Success, Successes
+    from minionize.slots.ended import Success, Successes
 
 #: Executions, at least, that are remembered in case their settlement is refused.
 _REMEMBERED = 1024

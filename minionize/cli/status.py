@@ -262,3 +262,7 @@ def _wants_color(when: str, terminal: bool) -> bool:
     if os.environ.get("NO_COLOR"):
         return False
     return bool(os.environ.get("FORCE_COLOR")) or (terminal and os.environ.get("TERM") != "dumb")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

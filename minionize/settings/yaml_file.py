@@ -119,12 +119,18 @@ def _told(error: Any, path: str) -> str:
     problem, mark, cure = str(error.problem), error.problem_mark, _QUOTES
     if "end of stream" in problem and error.context_mark:  # what is not closed began elsewhere
         problem, mark = f"it is not closed ({error.context})", error.context_mark
+    elif "expected ':'" in problem and error.context_mark:  # which is missed in the line below
+        problem, mark, cure = "no colon stands behind a key", error.context_mark, "\n  As in  slots: 4"
+    elif "mapping values" in problem:
+        problem, cure = "a colon stands in a value, or the line above has none", "\n  Quote that value, as in  'a: b'"
     elif "another document" in problem:
         problem, cure = "a second document begins", "\n  One directory has one:  take the line away"
     elif "alias" in f"{problem} {error.context}":
         problem = "* begins the name of an anchor, and there is none of that name"
     elif "\\t" in problem:
         problem, cure = "YAML takes no tabs here", "\n  Indent with spaces"
+    elif "found undefined tag" in problem:  # whose name may be a password that begins with !
+        problem = "! begins a type, and there is none of that name"
     return f"{path}:{mark.line + 1}: {problem}{cure}"
 
 
@@ -163,14 +169,13 @@ def _value(node: Any) -> str | tuple[str, ...]:
 
 
 def _text(node: Any) -> str:
+    """Return the text of a node. What is wrong is said without it: the text may be a secret."""
     import yaml
 
-    if node.tag not in _TYPES:
-        raise _Shapeless(f"takes no value of a type of its own ({node.tag})")
+    if node.tag not in _TYPES or (node.value == "" and not node.style and node.start_mark.index < node.end_mark.index):
+        raise _Shapeless("takes no type and no anchor alone: what begins with ! or & needs quotes")
     if isinstance(node, yaml.MappingNode):
-        inside = node.value[0][0].value if len(node.value) == 1 else ""
-        braces = f"{{{inside}}}" if isinstance(inside, str) else "{}"
-        raise _Shapeless(f"takes no keys of its own; braces need quotes:  '{braces}'")
+        raise _Shapeless("takes no keys of its own; braces need quotes, as in  '{seed}'")
     if not isinstance(node, yaml.ScalarNode):
         raise _Shapeless("takes no list inside a list")
     text = str(node.value)

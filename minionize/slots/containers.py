@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 #: What may be asked for, of containers whose names follow; and what is done for all of the minion once it is gone.
 REMOVE, PAUSE, UNPAUSE, SWEEP = b"remove", b"pause", b"unpause", b"sweep"
 #: Seconds that a command is waited for: a runtime that hangs must not keep a minion from leaving.
 PATIENCE = 10.0
+#: Seconds between two looks at what is left.
+_PAUSE = 0.1
 
 
 class Keeper:
@@ -35,10 +38,17 @@ class Keeper:
                 _wait_for(pid)
         _reap()
 
-    def sweep(self) -> None:
-        """Remove all containers of the minion."""
-        if SWEEP in self._commands:
+    def sweep(self, clients: Callable[[], object]) -> None:
+        """Remove all containers of the minion, until no clients are left that may make one more.
+
+        These end with their containers. One that is killed while it makes one leaves half of it behind, and to podman no trace.
+        """
+        end = time.monotonic() + PATIENCE
+        more = SWEEP in self._commands
+        while more:
+            more = bool(clients()) and time.monotonic() < end
             _wait_for(self._run(SWEEP, ()))
+            time.sleep(_PAUSE if more else 0)
 
     def _run(self, word: bytes, names: Sequence[bytes]) -> int:
         """Start a command, in a session of its own and without the ``MINION_ID`` of a minion around us, whose warden would end it."""

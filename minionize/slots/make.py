@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 
 from minionize.errors import UsageError
 from minionize.slots import output
@@ -16,27 +16,19 @@ if TYPE_CHECKING:
 
     from minionize.callbacks.base import Callback
     from minionize.console import Console
+    from minionize.options import Options
     from minionize.slots.base import Slots
     from minionize.slots.calls.callee import Callee
     from minionize.slots.calls.helper import Helper
 
 
-class Plan(NamedTuple):
-    """What slots are to be like: how many, where output goes, and the time limit and the grace, in seconds."""
-
-    slots: int
-    output: str
-    timeout: float | None
-    grace: float
-
-
 class Staff:
     """The processes that a minion needs beside its children. They are forked before any client, and any thread."""
 
-    def __init__(self, callback: Callback, uid: str, plan: Plan) -> None:
+    def __init__(self, callback: Callback, uid: str, options: Options) -> None:
         """Fork them; raises UsageError where that many slots cannot be had."""
-        self._callback, self._uid, self._plan = callback, uid, plan
-        self._warden = Warden(uid, plan.slots, callback.container_commands)
+        self._callback, self._uid, self._options = callback, uid, options
+        self._warden = Warden(uid, options.slots, callback.container_commands)
         self._helper: Helper | None = None
         if callback.launches == "calls":
             try:
@@ -47,22 +39,24 @@ class Staff:
 
     def slots(self, poller: select.epoll, console: Console, suffix: str, pulse: Callable[[], object]) -> Slots:
         """Make the slots; ``suffix`` is for names of output files, ``pulse`` shows that the minion lives while it is in a call."""
-        plan, warden, callback = self._plan, self._warden, self._callback
+        options, warden, callback = self._options, self._warden, self._callback
         if callback.launches == "inline":
             from minionize.slots.calls.inline import InlineSlots
 
-            if plan.slots > 1:
+            if options.slots > 1:
                 raise UsageError("isolate=False calls the function in the minion itself, one task at a time:  -j 1")
-            return InlineSlots(cast("Callee", callback), warden, pulse, timeout=plan.timeout)
+            return InlineSlots(cast("Callee", callback), warden, self._uid, pulse, timeout=options.timeout)
         outputs = self._outputs(poller, console, suffix)
         if self._helper is not None:
             from minionize.slots.calls.pool import CallPool
 
-            return CallPool(outputs, poller, warden, self._helper, timeout=plan.timeout, grace=plan.grace)
+            return CallPool(outputs, poller, warden, self._helper, timeout=options.timeout, grace=options.grace)
         from minionize.slots.pool import Pool
 
         environment = {**os.environb, b"MINION_ID": self._uid.encode()}
-        return Pool(outputs, poller, warden, environment, callback.prepare, timeout=plan.timeout, grace=plan.grace)
+        return Pool(
+            outputs, poller, warden, environment, callback.prepare, timeout=options.timeout, grace=options.grace
+        )
 
     def dismiss(self) -> None:
         """See them off. What still runs then is ended."""
@@ -73,22 +67,22 @@ class Staff:
         from minionize.slots.calls.child import server
         from minionize.slots.calls.helper import Helper
 
-        plan = self._plan
+        options = self._options
         _warn_of_threads()
-        serve = server(cast("Callee", self._callback), {"MINION_ID": self._uid}, keeps_output=plan.output != "none")
+        serve = server(cast("Callee", self._callback), {"MINION_ID": self._uid}, keeps_output=options.output != "none")
         try:
-            channels = [Channel(index) for index in range(plan.slots)]
-            return Helper(channels, self._warden, serve, grace=plan.grace)
+            channels = [Channel(index) for index in range(options.slots)]
+            return Helper(channels, self._warden, serve, grace=options.grace)
         except OSError as error:
-            raise _too_many(plan.slots, error) from error
+            raise _too_many(options.slots, error) from error
 
     def _outputs(self, poller: select.epoll, console: Console, suffix: str) -> list[output.Output]:
-        mode, helper = self._plan.output, self._helper
-        pipes = [channel.pipes for channel in helper.channels] if helper else [None] * self._plan.slots
+        mode, helper = self._options.output, self._helper
+        pipes = [channel.pipes for channel in helper.channels] if helper else [None] * self._options.slots
         try:
             return [output.make(mode, poller, console, suffix, index, pair) for index, pair in enumerate(pipes)]
         except OSError as error:
-            raise _too_many(self._plan.slots, error) from error
+            raise _too_many(self._options.slots, error) from error
 
 
 def _too_many(slots: int, error: OSError) -> UsageError:

@@ -29,7 +29,9 @@ Pipe = tuple[int, int]
 #: Those of standard output and error, where they are there already.
 Pipes = tuple[Pipe, Pipe]
 _MODE = 0o644
+#: How a file of a task is opened, and one that has no single writer.
 _KEEP = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
+_ADD = _KEEP & ~os.O_TRUNC
 
 
 class Stream:
@@ -64,11 +66,14 @@ class Stream:
             self._take(data)
         return len(data)
 
-    def drain(self, readable: Collection[int]) -> None:
+    def drain(self, readable: Collection[int] | None) -> None:
         """Take what is left when a task has ended: a pipe's worth at most, should something escaped go on writing.
 
-        ``readable`` is what the poller says, which spares most tasks a read; it says nothing where we do not listen.
+        ``readable`` is what the poller says, which spares most tasks a read; it says nothing where we do not listen. None:
+        what is there is another task's.
         """
+        if readable is None:
+            return
         left = 2 * _READ if self.reader in readable or not self._listens else 0
         while left > 0 and (size := self.read()):
             left -= size
@@ -158,13 +163,13 @@ class _File(_Sink):
     """Writes to a file, which is made when there is something to write."""
 
     def __init__(self, kind: str) -> None:
-        self.stem, self._kind, self._file = "", kind, -1
+        self.stem, self.flags, self._kind, self._file = "", _KEEP, kind, -1
 
     def take(self, data: bytes) -> None:
         try:
             if self._file < 0:
                 os.makedirs(os.path.dirname(self.stem), exist_ok=True)
-                self._file = os.open(self.stem + self._kind, _KEEP, _MODE)
+                self._file = os.open(self.stem + self._kind, self.flags, _MODE)
             while data:
                 data = data[os.write(self._file, data) :]
         except OSError:
@@ -183,8 +188,8 @@ class Output:
         """Give the files for a task's standard output and error."""
         raise NotImplementedError
 
-    def end(self, readable: Collection[int]) -> bytes:
-        """Finish the task's output, of which ``readable`` descriptors hold more; returns the tail of its standard error."""
+    def end(self, readable: Collection[int] | None) -> bytes:
+        """Finish the task's output, of which ``readable`` descriptors hold more (None: none); returns the tail of its errors."""
         raise NotImplementedError
 
     def streams(self) -> tuple[Stream, ...]:
@@ -211,7 +216,7 @@ class Passed(Output):
         """Give the pipes."""
         return self._out.begin(), self._err.begin()
 
-    def end(self, readable: Collection[int]) -> bytes:
+    def end(self, readable: Collection[int] | None) -> bytes:
         """Pass on what is left."""
         self._out.drain(readable)
         self._err.drain(readable)
@@ -232,7 +237,7 @@ class Gathered(Passed):
         self._files = _File(".out"), _File(".err")
         self._directory, self._suffix = directory, suffix
         self._between = os.path.join(directory, f"slot-{slot}{suffix}")  # what belongs to no task
-        self._name(self._between)
+        self._name(self._between, _ADD)
         super().__init__(poller, self._files, pipes)
 
     def begin(self, task: Task) -> tuple[int, int]:
@@ -240,15 +245,15 @@ class Gathered(Passed):
         self._name(stem_of(task, self._directory, self._suffix))
         return super().begin(task)
 
-    def end(self, readable: Collection[int]) -> bytes:
+    def end(self, readable: Collection[int] | None) -> bytes:
         """Close the files."""
         tail = super().end(readable)
-        self._name(self._between)
+        self._name(self._between, _ADD)
         return tail
 
-    def _name(self, stem: str) -> None:
+    def _name(self, stem: str, flags: int = _KEEP) -> None:
         for file in self._files:
-            file.stem = stem
+            file.stem, file.flags = stem, flags
 
 
 class Dropped(Output):
@@ -263,7 +268,7 @@ class Dropped(Output):
         """Give nothing for standard output."""
         return self._null, self._err.begin()
 
-    def end(self, readable: Collection[int]) -> bytes:
+    def end(self, readable: Collection[int] | None) -> bytes:
         """Read what is left."""
         self._err.drain(readable)
         return self._err.tail()
@@ -294,7 +299,7 @@ class Kept(Output):
             self._files.append((path, os.open(path, _KEEP, _MODE)))
         return self._files[0][1], self._files[1][1]
 
-    def end(self, readable: Collection[int]) -> bytes:
+    def end(self, readable: Collection[int] | None) -> bytes:
         """Close the files."""
         tail = b""
         for path, fd in self._files:

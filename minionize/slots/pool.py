@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from minionize.errors import BadParam, HostTrouble
 from minionize.policy import Ending
-from minionize.slots.base import Ended
 from minionize.slots.containers import PAUSE, REMOVE, UNPAUSE
+from minionize.slots.ended import Ended
 from minionize.slots.scratch import Scratch
 
 if TYPE_CHECKING:

@@ -41,8 +41,9 @@ class Warden:
                 os.close(self._pipe)
                 keeper = Keeper(commands)
                 if _watch(reader, keeper):
-                    processes.kill_all(uid, [pid for pid in self.sessions if pid])
-                    keeper.sweep()
+                    sessions = [pid for pid in self.sessions if pid]
+                    keeper.sweep(lambda: processes.children_of_minion(uid, sessions))
+                    processes.kill_all(uid, sessions)
                     _remove(self.directory)
             finally:
                 os._exit(0)

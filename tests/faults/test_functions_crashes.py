@@ -46,6 +46,7 @@ def test_a_crash_costs_its_task_an_attempt_and_nobody_else_anything(camp, crash)
     assert (guilty.state, guilty.failure.exit, guilty.failure.signal) == ("dead", code, number)
     assert reason in guilty.failure.reason
     assert "these were the last words" in guilty.failure.stderr
+    assert ("in f" in guilty.failure.stderr) == (number in (6, 11))  # where it was
     assert {event["delivery"] for event in camp.events()} == {1}
 
 

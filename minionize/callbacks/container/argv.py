@@ -60,17 +60,14 @@ def commands(runtime: Runtime, uid: str) -> dict[bytes, list[bytes]]:
     """Write what is done to containers, by its word; their names are appended. A sweep is of all those of a minion."""
     if not runtime.has_containers:
         return {}
-    # It looks twice: one may just be coming. A shell's, so that whoever outlives the minion needs nothing but to run it.
-    script = (
-        'filter=$1; shift; for round in 1 2; do ids=$("$0" ps -aq --filter "$filter") || exit; '
-        '[ -z "$ids" ] || "$@" $ids; [ "$round" = 2 ] || sleep 0.2; done'
-    )
+    # A shell's, so that whoever outlives the minion needs nothing but to run it.
+    script = b'ids=$("$0" ps -aq --filter "$1") || exit; shift; [ -z "$ids" ] || exec "$@" $ids'
     whose = f"label={LABEL}={uid}".encode()
     return {
         b"remove": remove(runtime),
         b"pause": [runtime.path, b"pause"],
         b"unpause": [runtime.path, b"unpause"],
-        b"sweep": [b"/bin/sh", b"-c", script.encode(), runtime.path, whose, *remove(runtime)],
+        b"sweep": [b"/bin/sh", b"-c", script, runtime.path, whose, *remove(runtime)],
     }
 
 

@@ -122,6 +122,11 @@ class Channel:
         for fd in (self.tokens[1], self.results[0], self.go[1]):
             os.close(fd)
 
+    def drop(self) -> None:
+        """Close, in a child, what is another one's."""
+        for fd in (self.tokens[0], self.results[1], self.go[0], *self.output, *self.errors, *self.batches):
+            os.close(fd)
+
     def take_token(self, before: Callable[[], None]) -> int:
         """Wait for leave to begin a task, and do something before that takes time; -1: the minion has gone."""
         try:

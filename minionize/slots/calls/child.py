@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import select
 import signal
@@ -61,6 +62,7 @@ class _Child:
         )
         self._adopt_output()
         _be_the_one_to_end()
+        faulthandler.enable(2, all_threads=False)  # where a segmentation fault was, is in the failure's last words
         os.environ.update(environment, MINION_SLOT=str(self._channel.index))
         _draw_anew()
         try:
@@ -209,13 +211,12 @@ class _Child:
             self._reply.wake()
 
     def _say(self, kind: int, *what: Any) -> None:
-        """Say something that is not about a task."""
+        """Say something that is not about a task; the minion is to have read all that was printed before one begins."""
         self._flush()
         self._cpu = time.process_time()
-        printed = bool(self._listener.poll(0))
-        self._reply.record(kind, results.body(*what), printed, time.time(), 0.0, self._cpu, time.monotonic(), 0)
+        self._reply.record(kind, results.body(*what), True, time.time(), 0.0, self._cpu, time.monotonic(), 0)
         self._reply.wake()
-        if printed and not self._channel.wait_until_read():
+        if not self._channel.wait_until_read():
             os._exit(0)
 
 

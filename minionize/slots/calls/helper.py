@@ -194,6 +194,9 @@ class _Nursery:
             signal.set_wakeup_fd(-1)
             os.close(self._orders)
             os.close(self._reports)
+            for channel in self._channels:
+                if channel.index != index:
+                    channel.drop()
             _end_with(self._life)
             self._serve(self._channels[index], self._wake)
         finally:

@@ -7,6 +7,7 @@ never comes back to Python is neither timed out nor preempted. Leases are renewe
 from __future__ import annotations
 
 import _thread
+import os
 import signal
 import time
 from json import loads
@@ -17,10 +18,10 @@ from minionize import signals
 from minionize.errors import BadParam
 from minionize.policy import Ending
 from minionize.slots import output
-from minionize.slots.base import Ended
 from minionize.slots.calls import raised, results
 from minionize.slots.calls.channel import FAILED
 from minionize.slots.calls.current import BATCH, names
+from minionize.slots.ended import Ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -55,8 +56,12 @@ class InlineSlots:
 
     idle, ahead, next, stirred = 1, 0, 0, False
 
-    def __init__(self, callee: Callee, warden: Warden, beat: Callable[[], object], *, timeout: float | None) -> None:
+    def __init__(
+        self, callee: Callee, warden: Warden, uid: str, beat: Callable[[], object], *, timeout: float | None
+    ) -> None:
         """Take the function; ``beat`` is called now and then, in a thread, while a call takes long. Times are seconds."""
+        self._environment = dict(os.environ)
+        os.environ.update(MINION_ID=uid, MINION_SLOT="0")  # by which the warden finds what the function starts
         self._callee, self._warden, self._beat, self._timeout = callee, warden, beat, timeout
         self.running: dict[int, Running] = {}
         self.readers: Mapping[int, Readable] = {}
@@ -154,8 +159,13 @@ class InlineSlots:
         """Output is not captured."""
 
     def close(self, *, sweep: bool) -> None:
-        """Let the warden go."""
-        self._warden.dismiss()
+        """Let the warden go, which ends what the function has left running where ``sweep`` says so."""
+        if not sweep:
+            self._warden.dismiss()
+        for name in ("MINION_ID", "MINION_SLOT"):
+            os.environ.pop(name, None)
+            if name in self._environment:
+                os.environ[name] = self._environment[name]
 
 
 class _Interrupts:

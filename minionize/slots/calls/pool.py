@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 from minionize import signals
 from minionize.errors import HostTrouble, SetupFailed
 from minionize.policy import Ending
-from minionize.slots.base import Ended, Successes
 from minionize.slots.calls import channel as said
 from minionize.slots.calls import raised
 from minionize.slots.calls.channel import Record
 from minionize.slots.calls.slot import NEVER, CallSlot
+from minionize.slots.ended import Ended, Successes
 from minionize.slots.pool import reap_strangers
 
 if TYPE_CHECKING:
@@ -310,8 +310,7 @@ class CallPool:
 
     def _greet(self, slot: CallSlot, record: Record) -> None:
         """Hear that a child is ready, or that it never will be."""
-        if record.printed or slot.heard:
-            slot.drain(None, record.printed)
+        slot.drain()
         if record.kind == said.READY:
             slot.ready = self._proven = True
             slot.cpu = record.cpu

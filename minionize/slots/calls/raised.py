@@ -7,9 +7,9 @@ from json import loads
 from typing import TYPE_CHECKING, Any
 
 from minionize.errors import BadParam, Dead, Interrupted, Misfit, Retry
-from minionize.slots.base import Ended
 from minionize.slots.calls import results
 from minionize.slots.calls.channel import DEAD, DONE, EXITED, FAILED, INTERRUPTED, RETRY, UNFIT, UNREADABLE
+from minionize.slots.ended import Ended
 
 if TYPE_CHECKING:
     from minionize.model import Task

@@ -140,7 +140,7 @@ class CallSlot:
         """Pass on what the child has written, during this task; returns the tail of its standard error."""
         if task is not None:
             self.output.begin(task)
-        readable = {stream.reader for stream in self.output.streams()} if printed else ()
+        readable = {stream.reader for stream in self.output.streams()} if printed else None
         tail = self.output.end(readable).decode("utf-8", "replace")
         self.heard = self.listens
         if printed and self.alive:
