@@ -8,7 +8,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from minionize.errors import MinionizeError, UsageError
+from minionize.errors import HostUnfit, MinionizeError, UsageError
 from minionize.settings.document import title
 from minionize.settings.table import ENGINE, REPORT_DIRECTORY, REPORTER, TABLE
 
@@ -179,6 +179,14 @@ def run(prog: str, body: Callable[[], int], verbose: bool = False) -> int:
         return _unforeseen(prog, error, verbose)
 
 
+def _is_crowded(error: Exception) -> bool:
+    """Tell whether the system grants no further process or thread."""
+    if isinstance(error, RuntimeError):
+        return "start new thread" in str(error)
+    # Those of a write that would have to wait have the same number.
+    return isinstance(error, BlockingIOError) and not hasattr(error, "characters_written")
+
+
 def _option(row: Setting[Any]) -> dict[str, Any]:
     # argparse reads its own placeholders into help texts.
     words = row.help.replace("%", "%%")
@@ -238,8 +246,13 @@ def _traceback(error: BaseException) -> str:
 
 
 def _unforeseen(prog: str, error: Exception, verbose: bool) -> int:
-    """Say an error that is a fault of ours, and return the code for it."""
+    """Say an error that is a fault of ours, or of nobody but the host, and return the code for it."""
     _say(_traceback(error) if verbose else "")
+    if _is_crowded(error):
+        _say(
+            f"{prog}: no process or thread can be started here: {error}\n  See  ulimit -u, or --pids-limit of a container\n"
+        )
+        return HostUnfit.exit_code
     _say(_unexpected(prog, error, verbose))
     return UNEXPECTED
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -16,9 +17,9 @@ from minionize.status.safe import cut, pad, safe
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from minionize.launchers.base import Element, Launcher
+    from minionize.launchers.base import Element, Handle, Launcher
     from minionize.launchers.records import Record
 
 #: Launches that ``status`` asks for where none is named.
@@ -60,8 +61,8 @@ def show_status(namespace: argparse.Namespace) -> int:
     """Print what became of one launch; where none is named, a line for each of the last ones."""
     if namespace.id is None:
         return _show_last(as_json=namespace.json)
-    record = records.find(namespace.id)
-    rows = _rows(record)
+    launcher, record = _launched(records.find(namespace.id))
+    rows = _rows(launcher, record)
     if namespace.json:
         print(json.dumps(_with_minions(record, rows)))
         return 0
@@ -82,61 +83,89 @@ def show_status(namespace: argparse.Namespace) -> int:
 
 
 def _show_last(*, as_json: bool) -> int:
+    from concurrent.futures import ThreadPoolExecutor
+
     found = records.read_all()[:_LAST]
-    rows = []
-    described = []
-    for record in found:
-        try:
-            minions = _rows(record)
-            described.append(_with_minions(record, minions))
-            said = _sum(minions)
-        except MinionizeError as error:
-            said = " ".join(line.strip() for line in str(error).splitlines()[:2])
-            described.append({**_described(record), "error": said})
-        rows.append((record.id, records.when(record.at), record.launcher, record.name, record.job, said))
+    with ThreadPoolExecutor(_LAST) as pool:  # a host that does not answer keeps nobody else waiting
+        asked = list(pool.map(_ask, found))
     if as_json:
+        described = [
+            {**_described(record), "error": rows} if isinstance(rows, str) else _with_minions(record, rows)
+            for record, rows in asked
+        ]
         print(json.dumps({"schema_version": 1, "launches": described}))
     else:
-        _table(("ID", "STARTED", "BY", "NAME", "JOB", "MINIONS"), rows)
+        _table(
+            ("ID", "STARTED", "BY", "NAME", "JOB", "MINIONS"),
+            [
+                (r.id, records.when(r.at), r.launcher, r.name, r.job, rows if isinstance(rows, str) else _sum(rows))
+                for r, rows in asked
+            ],
+        )
     if not found:
         print("nothing was launched yet:  minion-launch --help", file=sys.stderr)
     return 0
 
 
+def _ask(record: Record) -> tuple[Record, list[_Row] | str]:
+    """Return what became of its minions, or why nobody can say."""
+    try:
+        launcher, record = _launched(record)
+        return record, _rows(launcher, record)
+    except MinionizeError as error:
+        return record, " ".join(line.strip() for line in str(error).splitlines()[:2])
+
+
 def stop(namespace: argparse.Namespace) -> int:
     """End launches."""
-    for record in [records.find(said) for said in namespace.ids]:
-        launcher = _launched(record)
-        _close(record)
-        launcher.stop(record.handle, kill=namespace.kill)
-        print(f"{record.id}: {'killed' if namespace.kill else 'told to end'}; see:  minion-launch status {record.id}")
-    return 0
+    said = "killed" if namespace.kill else "told to end"
+    return _tell(namespace.ids, said, lambda launcher, handle: launcher.stop(handle, kill=namespace.kill))
 
 
 def drain(namespace: argparse.Namespace) -> int:
     """Let launches run out."""
-    for record in [records.find(said) for said in namespace.ids]:
-        launcher = _launched(record)
-        _close(record)
-        launcher.drain(record.handle)
-        print(f"{record.id}: told to leave when their tasks end; see:  minion-launch status {record.id}")
-    return 0
+    return _tell(namespace.ids, "told to leave when their tasks end", lambda launcher, handle: launcher.drain(handle))
 
 
-def _launched(record: Record) -> Launcher:
-    """Return the launcher of a record; raises LaunchError where nobody knows whether it was ever launched."""
+def _tell(ids: Sequence[str], said: str, action: Callable[[Launcher, Handle], None]) -> int:
+    """Do it with each launch; one that does not answer leaves the others theirs."""
+    code = 0
+    for record in [records.find(id) for id in ids]:
+        _close(record)  # first, so that it counts also where nobody knows what has become of the launch
+        try:
+            launcher, known = _launched(record)
+            action(launcher, known.handle)
+        except MinionizeError as error:
+            print(f"minion-launch: {record.id}: {error}", file=sys.stderr)
+            code = 1
+        else:
+            print(f"{record.id}: {said}; see:  minion-launch status {record.id}")
+    return code
+
+
+def _launched(record: Record) -> tuple[Launcher, Record]:
+    """Return the launcher of a record, and the record as its launcher completes it where minion-launch was cut off.
+
+    Raises LaunchError where nobody knows whether it was ever launched.
+    """
     from minionize.settings import launching, load
     from minionize.settings.declared import rows_of
 
     found = plugins.find("launcher", record.launcher)
-    if record.stage != "launched":
+    launcher: Launcher = found.from_settings(load(extra=(*launching.TABLE, *rows_of(found))))
+    if record.stage == "launched":
+        return launcher, record
+    handle = launcher.recall(record.id, record.logs, record.size)
+    if handle is None:
         raise LaunchError(
             f"minion-launch ended in the middle of launching {record.id} by {record.launcher}, {records.when(record.at)} on"
             f" {record.host}: whether anything was started, it does not know.\n  What runs there:  {found.overview}\n  Logs, if any, are in"
             f" {record.logs}"
         )
-    launcher: Launcher = found.from_settings(load(extra=(*launching.TABLE, *rows_of(found))))
-    return launcher
+    record = record._replace(stage="launched", handle=handle)
+    with contextlib.suppress(OSError):  # it is found again the next time
+        records.write(record)
+    return launcher, record
 
 
 def _close(record: Record) -> None:
@@ -153,8 +182,8 @@ def _close(record: Record) -> None:
         )
 
 
-def _rows(record: Record) -> list[_Row]:
-    elements = _launched(record).status(record.handle, record.size)
+def _rows(launcher: Launcher, record: Record) -> list[_Row]:
+    elements = launcher.status(record.handle, record.size)
     minions = seen(record)
     return [_row(record, element, minions) for element in elements]
 

@@ -86,20 +86,24 @@ def _refuse_flags(name: str, launcher: type[Launcher], settings: Settings) -> No
 def _launch(name: str, chosen: Launcher, plan: Plan, settings: Settings, where: str) -> int:
     record = _record(name, plan, settings, where)
     try:
-        os.makedirs(plan.logs, exist_ok=True)
         records.write(record)
+        os.makedirs(plan.logs, exist_ok=True)
     except OSError as error:
+        _take_back(record)
         raise LaunchError(
             f"nothing was started, since it cannot be recorded: {error.filename or records.home()}: {error.strerror}"
         ) from error
     try:
         handle = chosen.submit(plan)
-    except LaunchRefused:
+    except (LaunchRefused, UsageError):
         _take_back(record)
         raise
     except OSError as error:
         _take_back(record)
         raise LaunchRefused(f"nothing was started: {error.filename or plan.logs}: {error.strerror}") from error
+    except BaseException:
+        _say(f"whether {plan.id} was started is not known. Ask:  minion-launch status {plan.id}")
+        raise
     code = _keep(record._replace(stage="launched", handle=handle), chosen)
     minions = "1 minion" if plan.size == 1 else f"{plan.size} minions"
     print(f"{plan.id}: {minions} by {name} ({safe(str(handle['job']))}), on {safe(where)}")

@@ -88,7 +88,7 @@ def _main(namespace: argparse.Namespace, words: list[str]) -> int:
     if namespace.show_config:
         from minionize.settings.show import show
 
-        print(show(settings))
+        print(show(settings, words), end="")
         return 0
     if namespace.doctor:
         from minionize.cli.doctor import examine

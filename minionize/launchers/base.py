@@ -78,7 +78,7 @@ class Launcher:
     #: Whether what it starts is paid for: then ``minion-launch`` only shows it, until it is given ``--apply``.
     spends_money: ClassVar[bool] = False
     #: Whether minions find this process's environment around them, without being told.
-    passes_environment: ClassVar[bool] = False
+    passes_environment: bool = False
     #: The place's own command that lists what runs there: for launches of which nobody knows what became of them.
     overview: ClassVar[str] = "ps -fu $USER"
     #: Whether it looks for the plan's queue where minions are to run, before it starts any.
@@ -116,11 +116,15 @@ class Launcher:
         raise NotImplementedError
 
     def submit(self, plan: Plan) -> Handle:
-        """Start it; raises LaunchRefused where nothing was started, any other LaunchError where something may have been.
+        """Start it; raises LaunchRefused or UsageError where nothing was, any other LaunchError where something may have been.
 
         Where only a part was started the handle says so, in ``failed``: a list of sentences.
         """
         raise NotImplementedError
+
+    def recall(self, id: str, logs: str, count: int) -> Handle | None:
+        """Look for a launch whose ``submit`` was cut off, by its id and its logs; None where it is not known there."""
+        return None
 
     def status(self, handle: Handle, count: int) -> list[Element]:
         """Ask what has become of each minion, in the order of their numbers."""

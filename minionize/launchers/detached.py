@@ -24,7 +24,7 @@ MARK = "minion-launch:"
 _ANSWER = re.compile(rf"^{MARK} (\d+) (\S+)(?: (\d+) (\S+))?$", re.MULTILINE)
 
 # The fields of /proc/PID/stat behind the name, which is in brackets and may hold anything: the state is the first of them,
-# the start time (clock ticks since boot) the twentieth.
+# the start time (clock ticks since boot) the twentieth. The empty line ends whatever a login has printed without a line end.
 _BEGUN = """\
 begun() {
     stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
@@ -33,6 +33,8 @@ begun() {
     begun=${20}
 }
 boot=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)
+boot=${boot:--}
+echo
 """
 
 
@@ -57,10 +59,11 @@ def to_start(plan: Plan, numbers: Sequence[int], directory: str, logs: str) -> s
     return f"""\
 {{
 {setting_up(plan, directory)}
-{_queue(plan)}[ -x {program} ] || {{ echo there is no {program} on this machine >&2; exit 71; }}
+{_queue(plan)}command -v {program} >/dev/null || {{ echo there is no {program} on this machine >&2; exit 71; }}
 mkdir -p {quote(logs)} || exit 71
 {_BEGUN}
 for number in {" ".join(map(str, numbers))}; do
+    : >>{quote(logs)}/$number.log || exit 71
     (exec setsid {line(plan.argv)} </dev/null >>{quote(logs)}/$number.log 2>&1) &
     begun $! || begun=0
     echo "{MARK} $number $! $begun $boot"

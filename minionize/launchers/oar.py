@@ -73,6 +73,8 @@ class OarLauncher(Launcher):
         body = f"{unless_closed(plan)}\n{setting_up(plan, plan.directory)}\n{running(plan)}\n"
         if re.search(r"^#OAR\s", body, re.MULTILINE):  # it reads the whole file, also what is quoted
             raise UsageError("a line of the command or of --before begins with #OAR, which OAR would take for its own.")
+        if "'" in plan.logs:  # and the node would be taken out of service
+            raise UsageError(f"OAR cannot start jobs where a name holds a quote: {plan.logs}\n  Elsewhere:  --logs DIR")
         head = "\n".join(f"#OAR {directive(option)}" for option in self._options(plan))
         return f"#!/bin/sh\n{head}\n\n{body}"
 
@@ -109,7 +111,12 @@ class OarLauncher(Launcher):
         array = re.search(r"^OAR_ARRAY_ID=(\d+)$", said, re.MULTILINE)
         if not jobs:
             raise LaunchError(f"oarsub did not say what the job is called, but: {said.strip()!r}\n  See:  oarstat -u")
-        return {"job": array[1] if array else jobs[0]}
+        return {"job": array[1] if array else jobs[0], "directory": plan.logs}
+
+    def recall(self, id: str, logs: str, count: int) -> Handle | None:
+        """Look for the jobs that were submitted in the directory of the logs."""
+        jobs = _parsed(ask("oarstat", "-f", "-J", "--sql", f"launching_directory LIKE '%/{id}'"))
+        return {"job": str(jobs[0]["array_id"]), "directory": logs} if jobs else None
 
     def status(self, handle: Handle, count: int) -> list[Element]:
         """Ask oarstat. A job that was started again has a new id, and the same index in the same array."""
@@ -135,8 +142,16 @@ class OarLauncher(Launcher):
 
 
 def _jobs(handle: Handle) -> list[dict[str, Any]]:
-    """Ask for all jobs of the array, the oldest first."""
-    text = ask("oarstat", "--array", handle["job"], "-f", "-J").strip()
+    """Ask for all jobs of the array, the oldest first; none where another OAR has another array of that number."""
+    jobs, folder = (
+        _parsed(ask("oarstat", "--array", handle["job"], "-f", "-J")),
+        os.path.basename(handle.get("directory", "")),
+    )
+    return [job for job in jobs if not folder or os.path.basename(job.get("launchingDirectory") or folder) == folder]
+
+
+def _parsed(text: str) -> list[dict[str, Any]]:
+    text = text.strip()
     try:
         jobs = json.loads(text) if text else {}
     except ValueError as error:

@@ -48,6 +48,10 @@ class Record(NamedTuple):
         return str(self.handle.get("job", ""))
 
 
+#: What the fields are in a file that is a record.
+_KINDS: dict[str, Any] = dict.fromkeys(Record._fields, str) | {"size": int, "at": (int, float), "handle": dict}
+
+
 def new_id() -> str:
     """Draw the name of a launch: short enough to type, and not a word of digits that could be a job."""
     while os.path.exists(_path(id := "l" + os.urandom(3).hex())):
@@ -56,8 +60,14 @@ def new_id() -> str:
 
 
 def home() -> str:
-    """Name the directory of the records."""
-    state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+    """Name the directory of the records; raises UsageError where the user has no home."""
+    state = os.environ.get("XDG_STATE_HOME", "")
+    if not os.path.isabs(state):  # as its specification wants
+        state = os.path.join(os.path.expanduser("~"), ".local", "state")
+    if not os.path.isabs(state):
+        raise UsageError(
+            "there is no place to remember launches in: this user has no home.\n  Name one:  export HOME=/path"
+        )
     return os.path.join(state, "minionize", "launches")
 
 
@@ -115,13 +125,10 @@ def read(path: str) -> Record | None:
             values = json.load(stream)
     except (OSError, ValueError):
         return None
-    if not isinstance(values, dict) or not isinstance(values.get("handle"), dict):
+    if not isinstance(values, dict) or not all(isinstance(values.get(name), kind) for name, kind in _KINDS.items()):
         return None
-    known: dict[str, Any] = {name: values[name] for name in Record._fields if name in values}
-    try:
-        return Record(**known)
-    except TypeError:
-        return None
+    known: dict[str, Any] = {name: values[name] for name in Record._fields}
+    return Record(**known)
 
 
 def find(said: str) -> Record:

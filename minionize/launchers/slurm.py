@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from minionize.errors import LaunchError, LaunchRefused
+from minionize.errors import LaunchError, LaunchRefused, UsageError
 from minionize.launchers.ask import answer, ask, missing
 from minionize.launchers.base import Command, Element, Handle, Launcher, Plan, State
 from minionize.launchers.extra import words_of
@@ -35,13 +36,16 @@ class SlurmLauncher(Launcher):
 
     help = "as an array job of Slurm"
     settings: ClassVar[tuple[Setting[Any], ...]] = (launching.BESTEFFORT, launching.EXTRA)
-    passes_environment = True
     keeps_time = True
     overview = "squeue --me -O JobID,Name,State,Comment"
 
     def __init__(self, extra: tuple[str, ...] = (), *, best_effort: bool = False) -> None:
         """Take further options for sbatch."""
         self._extra, self._best_effort = extra, best_effort
+        # Sites set SBATCH_EXPORT=NONE; an option is stronger.
+        said = [word.partition("=")[2] for word in extra if word.startswith("--export=")]
+        exported = (said or [os.environ.get("SBATCH_EXPORT", "ALL")])[-1]
+        self.passes_environment = "--export" not in extra and "ALL" in exported.upper().split(",")
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -62,11 +66,8 @@ class SlurmLauncher(Launcher):
     def defaults(self) -> dict[str, str]:
         """Let children have most of the time between Slurm's SIGTERM and its SIGKILL, and keep the rest to give back."""
         found = {"MINION_PREEMPTIBLE": "1"} if self._best_effort else {}
-        try:
-            told = re.search(r"^KillWait\s*=\s*(\d+)", ask("scontrol", "show", "config"), re.MULTILINE)
-        except LaunchError:
-            told = None
-        return found | ({table.GRACE.name: f"{min(20.0, int(told[1]) * 0.6):g}s"} if told else {})
+        wait = _configured("KillWait")
+        return found | ({table.GRACE.name: f"{min(20.0, int(wait) * 0.6):g}s"} if wait.isdigit() else {})
 
     def script(self, plan: Plan) -> str:
         """Write the job."""
@@ -75,11 +76,15 @@ class SlurmLauncher(Launcher):
 
     def _options(self, plan: Plan) -> list[str]:
         many = plan.size > 1
+        if "\\" in plan.logs:
+            raise UsageError(
+                f"Slurm cannot write logs where a name holds a backslash: {plan.logs}\n  Elsewhere:  --logs DIR"
+            )
         # A warning that comes first thing in a short job would end it before it began.
         warning = min(_WARNING, int(plan.walltime // 10)) if plan.walltime else _WARNING
         options = [
             f"--job-name={plan.name}",
-            f"--comment=minion-launch:{plan.id}",
+            f"--comment={_comment(plan.id)}",
             f"--chdir={plan.directory}",
             f"--output={plan.logs.replace('%', '%%')}/{'%A_%a' if many else '%j'}.log",
             "--open-mode=append",
@@ -98,17 +103,23 @@ class SlurmLauncher(Launcher):
     def submit(self, plan: Plan) -> Handle:
         """Submit it; Slurm's answer is the job, and its cluster where there are several."""
         try:
-            said = answer(self.commands(plan)[0], _HINT).split()
+            said = answer(self.commands(plan)[0], _HINT)
         except LaunchRefused as error:
             if "timed out" in str(error).lower():  # the controller may have heard it all the same
                 raise LaunchError(f"{error}\n  It may have taken the job:  squeue --me -o '%i %j %k'") from error
             raise
-        job, _, cluster = said[-1].partition(";") if said else ("", "", "")
-        if not job.isdigit():
-            raise LaunchError(
-                f"sbatch did not say what the job is called, but: {' '.join(said)!r}\n  See:  squeue --me"
-            )
-        return {"job": job, "cluster": cluster, "array": plan.size > 1}
+        jobs = re.findall(r"^(\d+)(?:;(\S+))?\s*$", said, re.MULTILINE)
+        if not jobs:
+            raise LaunchError(f"sbatch did not say what the job is called, but: {said.strip()!r}\n  See:  squeue --me")
+        return _handle(*jobs[-1], size=plan.size)
+
+    def recall(self, id: str, logs: str, count: int) -> Handle | None:
+        """Look for the job that has the launch's id for a comment."""
+        rows = (
+            row.split()
+            for row in ask("squeue", "--me", "-h", "-t", "all", "-O", "ArrayJobID:32,Comment:64").splitlines()
+        )
+        return next((_handle(row[0], size=count) for row in rows if row[1:] == [_comment(id)]), None)
 
     def status(self, handle: Handle, count: int) -> list[Element]:
         """Ask squeue, which knows jobs for some minutes after their end, and sacct for those that it has forgotten."""
@@ -132,7 +143,7 @@ class SlurmLauncher(Launcher):
 
     def by_hand(self, handle: Handle) -> str:
         """Name Slurm's own command."""
-        return line(("scancel", *_cluster(handle), handle["job"]))
+        return line(("scancel", *(("-M", handle["cluster"]) if handle["cluster"] else ()), handle["job"]))
 
 
 class _Row(NamedTuple):
@@ -152,8 +163,31 @@ def _quoted(option: str) -> str:
     return f'{name}="{escaped}"'
 
 
+def _comment(id: str) -> str:
+    return f"minion-launch:{id}"
+
+
+def _handle(job: str, cluster: str = "", *, size: int) -> Handle:
+    return {"job": job, "cluster": cluster, "home": "" if cluster else _configured("ClusterName"), "array": size > 1}
+
+
+def _configured(name: str) -> str:
+    """Ask for a word of the configuration; empty where there is no answer."""
+    try:
+        found = re.search(rf"^{name}\s*=\s*(\S+)", ask("scontrol", "show", "config"), re.MULTILINE)
+    except LaunchError:
+        return ""
+    return found[1] if found else ""
+
+
 def _cluster(handle: Handle) -> tuple[str, ...]:
-    return ("-M", handle["cluster"]) if handle["cluster"] else ()
+    """Name the cluster; raises LaunchError on a front end of another one, where that number is another job."""
+    if handle["cluster"]:
+        return ("-M", handle["cluster"])
+    home, here = handle.get("home"), _configured("ClusterName")
+    if home and here and home != here:
+        raise LaunchError(f"job {handle['job']} is one of the cluster {home}, and this is {here}: ask there.")
+    return ()
 
 
 def _cancel(handle: Handle, *options: str) -> None:

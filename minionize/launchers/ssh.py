@@ -65,8 +65,10 @@ class SshLauncher(Launcher):
         return frozenset(host.rpartition("@")[2] for host in self._hosts)
 
     def script(self, plan: Plan) -> str:
-        """Write what each host is told."""
-        return "\n".join(f"# {command.argv[-2]}\n{command.input}" for command in self.commands(plan))
+        """Write what each host is told, so that it can be run by hand."""
+        return "".join(
+            f"{line(command.argv)} <<'{plan.id}'\n{command.input}{plan.id}\n" for command in self.commands(plan)
+        )
 
     def commands(self, plan: Plan) -> list[Command]:
         """Show it: hosts take minions in turn."""
@@ -148,7 +150,7 @@ def hosts_of(text: str) -> tuple[str, ...]:
         lines = [part.strip() for part in text.split(",")]
     hosts = tuple(dict.fromkeys(filter(None, lines)))
     for host in hosts:
-        if host.startswith("-") or not host.isprintable() or any(c.isspace() for c in host):
+        if "-" in (host[:1], host.rpartition("@")[2][:1]) or not host.isprintable() or any(c.isspace() for c in host):
             raise UsageError(f"{host!r} is no host: --hosts takes names with commas between, or a file with one a line")
     if not hosts:
         raise UsageError(f"--hosts {text!r} names no host")

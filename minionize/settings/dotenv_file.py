@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from minionize.errors import UsageError
+from minionize.settings.trust import STRANGE, is_strange
 
 if TYPE_CHECKING:
     from logging import LogRecord
@@ -28,15 +29,21 @@ def read_dotenv(directory: str) -> DotEnv:
     try:
         # utf-8-sig: editors of other systems put a mark in front, which would become part of the first name.
         with open(path, encoding="utf-8-sig") as stream:
+            if is_strange(path, os.fstat(stream.fileno())):
+                raise _unreadable(path, STRANGE)
             text = stream.read()
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return DotEnv({}, path)
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else f"it is not UTF-8 ({error.reason})"
-        raise UsageError(
-            f"cannot read {path}: {why}\n  Settings may stand there. Repair it, or move it away"
-        ) from error
+        raise _unreadable(path, why) from error
     return _parse(text, path)
+
+
+def _unreadable(path: str, why: str | None) -> UsageError:
+    return UsageError(
+        f"cannot read {path}: {why}\n  Settings may stand there. Repair it, move it away, or go elsewhere"
+    )
 
 
 def _parse(text: str, path: str) -> DotEnv:

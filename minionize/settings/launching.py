@@ -14,6 +14,21 @@ def _label(text: str) -> str:
     return text
 
 
+def _walltime(text: str) -> float:
+    """Read a time with a unit: a bare number is minutes to one scheduler, and hours to another."""
+    clock = re.fullmatch(r"(\d{1,5}):([0-5]?\d):([0-5]?\d)", text)
+    if not clock and text.isdigit():
+        raise ValueError(text)
+    seconds = (
+        sum(int(part) * unit for part, unit in zip(clock.groups(), (3600, 60, 1), strict=True))
+        if clock
+        else LENGTH.parse(text)
+    )
+    if not 0 < seconds <= 1000 * 86400:  # beyond some years schedulers reckon wrong
+        raise ValueError(text)
+    return seconds
+
+
 LABEL = Kind(_label, "up to 64 letters, digits and _ . + -, the first a letter or a digit", "NAME")
 
 COUNT = Setting(
@@ -29,7 +44,7 @@ NAME = Setting(
 )
 WALLTIME = Setting(
     f"{LAUNCHING}WALLTIME",
-    LENGTH,
+    Kind(_walltime, "a duration with its unit, 90s, 5m, 1h30m, or hours:minutes:seconds; up to 1000d", "TIME"),
     None,
     "Longest time that each minion may run. Unset: what the scheduler gives",
     flags=("--walltime",),

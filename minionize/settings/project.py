@@ -6,8 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from minionize.errors import UsageError
-from minionize.settings.setting import CODES
-from minionize.settings.table import MOUNTS
+from minionize.settings.setting import CODES, WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
 
 NAME = ".minionize.yml"
 COMMAND = "command"
+#: Words that only a shell makes something of: a program would get them as arguments, unnoticed.
+_OF_SHELLS = frozenset(("|", "||", "|&", "&", "&&", ";", "<", ">", ">>", "2>", "2>>", "2>&1", "&>"))
 #: Words of everyday for keys, and the flags that they stand for.
 ALIASES = {"attempts": "max_attempts", "mounts": "mount", "function": "python"}
 
@@ -65,6 +66,11 @@ class Project:
                 words = tuple(split(words))
             except ValueError as error:
                 raise self._wrong(entry, f"is no command line: {error}") from None
+            if word := next((word for word in words if word in _OF_SHELLS), ""):
+                cure = (
+                    f"For a shell:  {COMMAND}: [sh, -c, '...']     As an argument:  {COMMAND}: [./simulate, '{word}']"
+                )
+                raise self._wrong(entry, f"holds {word}, and no shell runs it.\n  {cure}")
         if not words:
             raise self._wrong(entry, "is empty.\n  Say what to run:  command: ./simulate {seed}")
         return words
@@ -109,6 +115,10 @@ class Project:
         return entry.value
 
     def _joined(self, entry: Entry, values: tuple[str, ...], row: Setting[Any]) -> str:
+        if row.kind is WORDS:
+            from shlex import join
+
+            return join(values)
         between = _between(row)
         if between is None:
             raise self._wrong(entry, "takes one value, no list")
@@ -155,7 +165,7 @@ def _keys(row: Setting[Any]) -> set[str]:
 
 def _between(row: Setting[Any]) -> str | None:
     """Return what stands between several values of a setting in its variable; None where it takes one."""
-    if row is MOUNTS or row.kind is CODES:
+    if row.may_repeat or row.kind is CODES:
         return ","
     from minionize.settings import launching
 

@@ -135,6 +135,12 @@ def _text(text: str) -> str:
     return text
 
 
+def _split(text: str) -> tuple[str, ...]:
+    from shlex import split
+
+    return tuple(split(text))
+
+
 def _decoder(text: str) -> str:
     module, colon, name = text.partition(":")
     if text not in ("identity", "json") and not (colon and module and name):
@@ -151,6 +157,7 @@ def _function(text: str) -> str:
 
 TEXT = Kind(_text, "text", "TEXT")
 NAME = Kind(_text, "a name", "NAME")
+WORDS = Kind(_split, "words, quoted as in a shell", "WORDS")
 DESTINATION = Kind(_text, "live | grouped | none | a directory", "WHERE")
 DECODER = Kind(_decoder, "identity | json | module:function", "DECODER")
 FUNCTION = Kind(_function, "package.module:function | path/to/file.py:function", "MODULE:FUNCTION")

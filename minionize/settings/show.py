@@ -1,4 +1,4 @@
-"""What ``minionize --show-config`` prints: every setting and the directory's command, and where each came from."""
+"""What ``minionize --show-config`` prints: every setting and the command, and where each came from."""
 
 from __future__ import annotations
 
@@ -15,10 +15,15 @@ if TYPE_CHECKING:
 UNSET = "-"
 
 
-def show(settings: Settings) -> str:
-    """Write one line per setting: variable, value, source, in columns. Secrets are masked."""
+def show(settings: Settings, words: Sequence[str] = ()) -> str:
+    """Write one line per setting, and for the command: name, value, source, in columns. Secrets are masked.
+
+    ``words`` are those of the command line, which are stronger than the directory's.
+    """
     lines = [(row.name, _one_line(settings.shown(row)), settings.source(row)) for row in settings.rows]
-    if settings.project.command:
+    if words:
+        lines.append(("command", _one_line(_command(words)), "command line"))
+    elif settings.project.command:
         lines.append(("command", _one_line(_command(settings.project.words())), settings.project.command))
     name = max(len(line[0]) for line in lines)
     # One long path must not push every source off the screen.

@@ -20,6 +20,7 @@ from minionize.settings.setting import (
     SLOTS,
     SWITCH,
     TEXT,
+    WORDS,
     Setting,
     one_of,
 )
@@ -195,6 +196,14 @@ NETWORK = Setting(
     None,
     "The network that containers are in, as their runtime reads it: host, none, a name",
     flags=("--network",),
+    group="program",
+)
+CONTAINER_OPTIONS = Setting(
+    "MINION_CONTAINER_OPTIONS",
+    WORDS,
+    None,
+    "Further options of the runtime's command line: '--memory 2g --env TOKEN'",
+    flags=("--container-options",),
     group="program",
 )
 

@@ -11,6 +11,7 @@ from stat import S_ISREG, S_IWOTH
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from minionize.errors import UsageError
+from minionize.settings.trust import STRANGE, is_strange
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +51,10 @@ def read_text(path: str) -> Text | None:
     try:
         with open(path, "rb", opener=_open) as stream:
             found = os.fstat(stream.fileno())
-            _check(path, found)
+            if not S_ISREG(found.st_mode):
+                raise _unreadable(path, "it is not a file")
+            if is_strange(path, found):
+                raise _unreadable(path, STRANGE)
             data = stream.read(LIMIT + 1)
     except FileNotFoundError:
         if os.path.islink(path):
@@ -75,16 +79,6 @@ def _open(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)  # a FIFO of that name would keep us waiting
 
 
-def _check(path: str, found: os.stat_result) -> None:
-    """Refuse what is no file, and what somebody else has left where all may leave something."""
-    if not S_ISREG(found.st_mode):
-        raise _unreadable(path, "it is not a file")
-    directory = os.stat(os.path.dirname(path) or ".")
-    trusted = (0, os.geteuid(), directory.st_uid)
-    if directory.st_mode & S_IWOTH and found.st_uid not in trusted:
-        raise _unreadable(path, "anybody may write in that directory, and the file is not yours: it says what to run")
-
-
 def _unreadable(path: str, why: str) -> UsageError:
     return UsageError(
         f"cannot read {path}: {why}\n  It says what minions here run. Repair it, or move it away, or go elsewhere"
@@ -98,7 +92,9 @@ def parse(text: str, path: str) -> list[Entry]:
     try:
         root = yaml.compose(text, yaml.BaseLoader)
     except yaml.MarkedYAMLError as error:
-        raise UsageError(_told(error, path)) from None  # from None: what a parser says may hold a secret
+        raise UsageError(
+            _told(error, path, text.rstrip().count("\n") + 1)
+        ) from None  # from None: what a parser says may hold a secret
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise UsageError(f"{path}:{line}: a character that no text holds: {error.character:#x}") from None
@@ -114,10 +110,12 @@ def parse(text: str, path: str) -> list[Entry]:
     return list(_entries(root, path))
 
 
-def _told(error: Any, path: str) -> str:
-    """Say in our form what PyYAML found."""
+def _told(error: Any, path: str, last: int) -> str:
+    """Say in our form what PyYAML found, in a file whose last line has this number."""
     problem, mark, cure = str(error.problem), error.problem_mark, _QUOTES
-    if "end of stream" in problem and error.context_mark:  # what is not closed began elsewhere
+    if (
+        "end of stream" in problem or "stream end" in problem
+    ) and error.context_mark:  # what is not closed began elsewhere
         problem, mark = f"it is not closed ({error.context})", error.context_mark
     elif "expected ':'" in problem and error.context_mark:  # which is missed in the line below
         problem, mark, cure = "no colon stands behind a key", error.context_mark, "\n  As in  slots: 4"
@@ -131,7 +129,7 @@ def _told(error: Any, path: str) -> str:
         problem, cure = "YAML takes no tabs here", "\n  Indent with spaces"
     elif "found undefined tag" in problem:  # whose name may be a password that begins with !
         problem = "! begins a type, and there is none of that name"
-    return f"{path}:{mark.line + 1}: {problem}{cure}"
+    return f"{path}:{min(mark.line + 1, last)}: {problem}{cure}"
 
 
 def _line(node: Any) -> int:

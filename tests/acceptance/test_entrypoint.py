@@ -192,6 +192,19 @@ def test_slots_follow_the_limit_of_the_container(yard):
     assert "1 at a time" in said
 
 
+@pytest.mark.parametrize(
+    ("limit", "words"), [("1", ["echo"]), ("2", ["echo"]), ("2", ["--python", "os.path:exists"])], ids=str
+)
+def test_a_container_that_may_have_no_processes_says_so(yard, limit, words):
+    """Whatever is missing first: the warden, the thread that talks to the queue, the helper that makes the children."""
+    yard.put("a")
+    code, said = yard.run(*words, options=["--pids-limit", limit])
+    assert code == 71
+    assert "minionize: no process or thread can be started here: " in said
+    assert "--pids-limit" in said
+    assert states(yard.here) == [("a", "pending", 1)]
+
+
 def test_a_container_without_a_queue_says_so(yard):
     """And which variable names one."""
     code, said = yard.run("echo")

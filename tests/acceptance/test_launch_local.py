@@ -138,6 +138,8 @@ def test_a_walltime_is_a_lifetime_here(here):
     here.put("1")
     shown = here.run("minion-launch", "local", "--walltime", "90m", "--script", "--", "true")
     assert "export MINION_LIFETIME=1h30m\n" in shown.out
+    clock = here.run("minion-launch", "local", "--walltime", "1:30:00", "--script", "--", "true")
+    assert "export MINION_LIFETIME=1h30m\n" in clock.out
     mine = here.run("minion-launch", "local", "--walltime", "90m", "--lifetime", "5m", "--script", "--", "true")
     assert "export MINION_LIFETIME=5m\n" in mine.out
 
@@ -179,6 +181,8 @@ def test_what_would_be_done_is_only_shown(here):
         (("local",), 2, "run what?\n  minion-launch local -c 10 -- ./simulate {seed}"),
         (("lokal", "true"), 2, '"lokal" is not a launcher. Did you mean "local"?'),
         (("local", "-c", "0", "--", "true"), 2, 'MINION_LAUNCH_COUNT="0" (flag --count) is not allowed'),
+        (("local", "--walltime", "60", "--", "true"), 2, "is not allowed: a duration with its unit"),
+        (("local", "--walltime", "9" * 400 + "d", "--", "true"), 2, "up to 1000d"),
         (("local", "--name", "a b", "--", "true"), 2, 'MINION_LAUNCH_NAME="a b" (flag --name) is not allowed'),
         (("local", "--hosts", "a", "--", "true"), 2, "unrecognized arguments"),
         (("local", "--", "surely-no-command"), 127, "command not found: surely-no-command"),
@@ -256,6 +260,7 @@ def test_nothing_starts_that_cannot_be_recorded(here):
     assert "nothing was started, since it cannot be recorded" in done.err
     assert here.books() == {"pending": 1}
     assert here.events("minion_start") == []
+    assert "minion-launch" not in here.names()
 
 
 def test_what_runs_and_could_not_be_recorded_says_so(here):
@@ -282,12 +287,28 @@ def test_a_launch_that_was_cut_off_is_known(here):
     launching.kill()
     listed = here.run("minion-launch", "list")
     assert "? (submitting)" in listed.out
-    done = here.run("minion-launch", "stop", listed.out.splitlines()[1][:7])
+    other = launch(here, "--", "true")
+    done = here.run("minion-launch", "stop", listed.out.splitlines()[1][:7], other)
     assert done.code == 1
     assert "whether anything was started, it does not know" in done.err
+    assert done.out.startswith(f"{other}: told to end")
     here.path.joinpath("gate").unlink()
     for pid in here.processes():
         os.kill(pid, signal.SIGKILL)
+
+
+def test_a_launch_that_is_interrupted_says_what_to_ask(here):
+    """Ctrl-C comes when nobody knows yet whether the minions were started."""
+    here.put("1")
+    here.gate()
+    launching = here.start("minion-launch", "local", "--before", "echo x > begun; read _ < gate", "--", "true")
+    here.wait_for_lines("begun")
+    launching.signal(signal.SIGINT)
+    done = launching.wait()
+    assert done.code == 128 + signal.SIGINT
+    [id] = re.findall(r"was started is not known\. Ask:  minion-launch status (\w+)\n", done.err)
+    assert here.run("minion-launch", "list").out.splitlines()[1].startswith(id)
+    until(lambda: not here.processes(), "the end of the shell")
 
 
 def test_two_at_once(here):

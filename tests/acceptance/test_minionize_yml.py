@@ -6,6 +6,7 @@ import os
 import re
 
 import pytest
+from servers import podman
 
 from .harness import Place
 
@@ -21,7 +22,7 @@ def filled(here):
 
 def config(here, *words, **environ):
     """Return what ``--show-config`` prints: value and source by name."""
-    done = here.minionize(*words, "--show-config", **environ)
+    done = here.minionize("--show-config", *words, **environ)
     assert (done.code, done.err) == (0, "")
     return {row[0]: tuple(row[1:]) for row in (re.split("  +", line) for line in done.out.splitlines())}
 
@@ -78,6 +79,7 @@ def test_the_configuration_names_file_and_line(here):
     assert rows["MINION_MOUNT"] == ("/a,/b", "./.minionize.yml:7")
     assert rows["MINION_BACKOFF"] == ("1s", "default")
     assert rows["command"] == ("./a 'b c'", "./.minionize.yml:5")
+    assert config(here, "./b", "{n}")["command"] == ("./b '{n}'", "command line")
 
 
 def test_every_command_reads_it(here):
@@ -195,6 +197,30 @@ def test_a_function_is_called(filled):
     done = filled.minionize()
     assert (done.code, done.out) == (99, "called 1\n"), done.err
     assert filled.minionize("echo", "typed", "{n}").out == "typed 2\n"
+
+
+def test_a_command_runs_in_the_image_of_the_file(here):
+    """With the file's mounts and network; a typed command is run there too, and a function in the place of both."""
+    store = podman.shared()
+    environ = store.environment | {"MINION_RUNTIME": "podman"}
+    here.put("n=1..3")
+    here.write("model.py", "def simulate(n):\n    print('called', n)\n")
+    here.write(
+        ".minionize.yml",
+        f"image: {podman.IMAGE}\ncommand: sh -c 'echo $0 in $(cat /here/name) as $(id -u)' {{n}}\n"
+        "mounts: [.:/here:ro]\nnetwork: none\nmax-tasks: 1\n",
+    )
+    here.write("name", "a container\n")
+    assert config(here, **environ)["MINION_MOUNT"] == (".:/here:ro", "./.minionize.yml:3")
+    done = here.minionize(**environ)
+    assert (done.code, done.out) == (99, f"1 in a container as {os.getuid()}\n"), done.err
+    (start,) = here.events("minion_start")
+    assert podman.IMAGE in start["command"]
+    done = here.minionize("sh", "-c", "ls /here/name; echo $0", "{n}", **environ)
+    assert (done.code, done.out) == (99, "/here/name\n2\n"), done.err
+    assert here.minionize("--python", "model.py:simulate", **environ).out == "called 3\n"
+    assert here.books() == {"done": 3}
+    assert store.containers(start["minion"]) == []
 
 
 def test_a_function_beside_a_command_is_an_error(filled):

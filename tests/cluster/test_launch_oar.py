@@ -182,6 +182,23 @@ def test_options_for_oarsub_are_handed_on(there):
     assert job["wanted_resources"].count("-l") == 1
 
 
+def test_a_launch_that_was_cut_off_is_found_again(there):
+    """It was killed between submitting and recording: OAR knows where it was submitted."""
+    there.said("minion-queue", "put", "1")
+    id, _ = there.launch("-c", "2", "--", "true")
+    path = os.path.join(there.path, "minionize", "launches", f"{id}.json")
+    with open(path, encoding="utf-8") as file:
+        record = json.load(file)
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump({**record, "stage": "submitting", "handle": {}}, file)
+    assert [one["exit"] for one in there.ended(id)] == [0, 0]
+    with open(path, encoding="utf-8") as file:
+        assert json.load(file) == record
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump({**record, "id": "l9", "stage": "submitting", "handle": {}}, file)
+    assert "whether anything was started, it does not know" in there.run("minion-launch", "status", "l9").stderr
+
+
 def test_jobs_that_oar_has_forgotten(there):
     """That is said."""
     there.said("minion-queue", "put", "1")

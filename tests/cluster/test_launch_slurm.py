@@ -203,6 +203,21 @@ def test_jobs_that_slurm_has_forgotten(here):
     assert (minion["state"], minion["note"], minion["exit"]) == ("ended", "Slurm has forgotten it", None)
 
 
+@pytest.mark.parametrize("size", ["1", "2"])
+def test_a_launch_that_was_cut_off_is_found_again(here, size):
+    """It was killed between submitting and recording: Slurm knows the job by the launch's id."""
+    here.put("1")
+    id, _, _ = launch(here, "-c", size, "--", "true")
+    [path] = (here.path / ".local/state/minionize/launches").iterdir()
+    text = path.read_text()
+    path.write_text(json.dumps({**json.loads(text), "stage": "submitting", "handle": {}}))
+    assert {one["exit"] for one in wait_for(here, id, "ended")} == {0}
+    assert json.loads(path.read_text()) == json.loads(text)
+    path.write_text(json.dumps({**json.loads(text), "id": "l9", "stage": "submitting", "handle": {}}))
+    done = here.run("minion-launch", "status", "l9")
+    assert (done.code, "whether anything was started, it does not know" in done.err) == (1, True)
+
+
 def test_a_file_on_a_disk_is_no_queue_for_a_cluster(here):
     """SQLite cannot be shared by nodes; a directory may be, and is suspected only."""
     here.write(".env", "MINION_ENGINE=sqlite\n")

@@ -8,11 +8,12 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
 from console import EXAMPLES, agrees, run, steps
-from servers import entry_image, need, redis_server
+from servers import entry_image, need, redis_server, sharing
 from servers.moto_server import MotoServer
 
 pytestmark = pytest.mark.timeout(400)  # the first of them builds the image, and the base below it
@@ -78,19 +79,16 @@ def test_the_image_and_compose_do_what_the_readme_shows(copy, store):
     store.make_redis()
     shutil.copytree(os.path.join(store.context, "wheels"), copy / "wheels")
     environ = {**store.environment, "PATH": path_of(store)}
-    try:
-        # The name server of Debian's podman dies of the second container, should that come before it is ready.
-        run("podman-compose up -d redis", copy, timeout=100, **environ)
-        until(
-            lambda: run("podman-compose exec -T redis getent hosts redis", copy, **environ).code == 0, "names are known"
-        )
-        for command, shown in steps(copy / "README.rst"):
-            printed = run(f"{{ {command}\n}} 2>&1", copy, timeout=200, **environ).out
-            assert agrees(shown, printed), f"$ {command}\n{printed}"
-        ends = [f"entrypoint_minion_{number}" for number in (1, 2, 3)]
-        assert store.podman("inspect", "--format", "{{.State.ExitCode}}", *ends).split() == ["143"] * 3
-    finally:
-        run("podman-compose down --volumes", copy, timeout=100, **environ)
+    # Debian's podman has one name server for all stores of a machine, and it knows networks by their names: one run at a time.
+    with sharing.alone(os.path.join(tempfile.gettempdir(), "minionize-compose")):
+        try:
+            for command, shown in steps(copy / "README.rst"):
+                printed = run(f"{{ {command}\n}} 2>&1", copy, timeout=200, **environ).out
+                assert agrees(shown, printed), f"$ {command}\n{printed}"
+            ends = [f"entrypoint_minion_{number}" for number in (1, 2, 3)]
+            assert store.podman("inspect", "--format", "{{.State.ExitCode}}", *ends).split() == ["143"] * 3
+        finally:
+            run("podman-compose down --volumes", copy, timeout=100, **environ)
 
 
 # ---------------------------------------------------------------------- AWS Batch

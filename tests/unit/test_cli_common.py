@@ -127,6 +127,14 @@ def test_an_unexpected_error_leaves_its_traceback_in_a_file(tmp_path, monkeypatc
     assert "secret" not in text
 
 
+def test_a_write_that_would_have_to_wait_is_no_lack_of_processes(capsys):
+    """Both have one number; of the second the host is to blame."""
+    assert run("x", raising(BlockingIOError(11, "would block", 0))) == 70
+    assert run("x", raising(BlockingIOError(11, "unavailable"))) == 71
+    assert run("x", raising(RuntimeError("something else"))) == 70
+    assert capsys.readouterr().err.count("no process or thread can be started here") == 1
+
+
 def test_an_unexpected_error_shows_its_traceback_if_asked_for(tmp_path, monkeypatch, capsys):
     """Or where no file can be written."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))

@@ -112,10 +112,57 @@ def test_an_answer_that_names_no_job(command):
         SlurmLauncher().submit(PLAN)
 
 
-def test_the_last_word_of_sbatch_is_the_job(command):
-    """What a site's filter prints stands before it."""
-    command("sbatch", "You have 100 hours left\n12\n")
+@pytest.mark.parametrize("said", ["You have 100 hours left\n12\n", "12\nGood luck!\n"])
+def test_the_job_stands_alone_on_its_line(command, said):
+    """Before and after it is what a site's filter prints."""
+    command("sbatch", said)
     assert SlurmLauncher().submit(PLAN)["job"] == "12"
+
+
+def test_a_front_end_of_another_cluster_ends_no_job(command):
+    """A home may be shared by two clusters; the same number is somebody else's sweep there."""
+    command("sbatch", "12\n")
+    command("scontrol", "ClusterName             = north\n")
+    handle = SlurmLauncher().submit(PLAN)
+    command("squeue", row(0, "RUNNING", "node1"))
+    command("scancel")
+    SlurmLauncher().stop(handle)
+    command("scontrol", "ClusterName             = south\n")
+    for ask in (SlurmLauncher().stop, SlurmLauncher().drain, lambda handle: SlurmLauncher().status(handle, 3)):
+        with pytest.raises(LaunchError, match="one of the cluster north, and this is south"):
+            ask(handle)
+    assert [line for line in command.said() if line.startswith(("scancel", "squeue"))] == ["scancel 12"]
+
+
+def test_an_array_of_another_oar_is_not_ours(command):
+    """It has the number, and not the directory."""
+    job = '{"7": {"Job_Id": 7, "array_index": 1, "state": "Running", "launchingDirectory": "/home/%s"}}'
+    command("oarstat", job % "mine")
+    command("oardel")
+    OarLauncher().stop({"job": "7", "directory": "/home/l1"}, kill=True)
+    assert not any(line.startswith("oardel") for line in command.said())
+    command("oarstat", job % "l1")
+    OarLauncher().stop({"job": "7", "directory": "/home/l1"}, kill=True)
+    assert command.said()[-1] == "oardel 7"
+
+
+@pytest.mark.parametrize(
+    ("extra", "environ", "passes"),
+    [
+        ((), None, True),
+        ((), "NONE", False),
+        ((), "ALL,A=1", True),
+        (("--export=NONE",), None, False),
+        (("--export=ALL",), "NONE", True),
+        (("--export", "NIL"), None, False),
+    ],
+)
+def test_whether_slurm_hands_on_the_environment(monkeypatch, extra, environ, passes):
+    """Where a site or its user says no, secrets in it do not reach minions."""
+    monkeypatch.delenv("SBATCH_EXPORT", raising=False)
+    if environ:
+        monkeypatch.setenv("SBATCH_EXPORT", environ)
+    assert SlurmLauncher(extra).passes_environment is passes
 
 
 def test_passwords_in_what_a_scheduler_says_are_masked(command):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from minionize import plugins
 from minionize.cli import launch
 
 MODULE = """
-from minionize.errors import LaunchRefused
+from minionize.errors import LaunchError, LaunchRefused, UsageError
 from minionize.launchers.base import Command, Element, Launcher
 from minionize.settings.setting import NAME, Setting
 
@@ -48,6 +49,10 @@ class Cloud(Launcher):
     def submit(self, plan):
         if self.zone == "full":
             raise LaunchRefused("no room")
+        if self.zone == "odd":
+            raise UsageError("no such word")
+        if self.zone == "hazy":
+            raise LaunchError("no answer")
         submitted.append(plan)
         return {"job": "vm-1"}
 
@@ -137,13 +142,30 @@ def test_it_is_asked_stopped_and_drained_by_its_own_words(submitted, capsys):
     assert submitted[1:] == [{"job": "vm-1"}, ({"job": "vm-1"}, True)]
 
 
-@pytest.mark.parametrize(("zone", "why"), [("fog", "it is foggy"), ("full", "no room")])
-def test_one_that_cannot_is_passed_over(submitted, capsys, zone, why):
+@pytest.mark.parametrize(
+    ("zone", "code", "why"), [("fog", 1, "it is foggy"), ("full", 1, "no room"), ("odd", 2, "no such word")]
+)
+def test_one_that_cannot_is_passed_over(submitted, capsys, zone, code, why):
     """Whether it knows before, or is told so; nothing is left of the attempt."""
-    assert launch.main(["--to", "cloud", "--zone", zone, "--apply", "--", "true"]) == 1
+    assert launch.main(["--to", "cloud", "--zone", zone, "--apply", "--", "true"]) == code
     assert capsys.readouterr().err.endswith(f"minion-launch: {why}\n")
     assert launch.main(["list"]) == 0
     assert "nothing was launched yet" in capsys.readouterr().err
+
+
+def test_one_of_which_nobody_knows_is_remembered(submitted, capsys):
+    """It may run; what its launcher cannot recall is told to leave all the same, and others are ended too."""
+    assert launch.main(["cloud", "--zone", "hazy", "--apply", "--", "true"]) == 1
+    first, last = capsys.readouterr().err.splitlines()[-2:]
+    assert "was started is not known. Ask:  minion-launch status l" in first
+    assert last == "minion-launch: no answer"
+    assert launch.main(["cloud", "--apply", "--", "true"]) == 0
+    assert launch.main(["stop", first.split()[-1], "vm-1"]) == 1
+    out, err = capsys.readouterr()
+    assert "whether anything was started, it does not know" in err
+    assert out.endswith(": told to end; see:  minion-launch status " + out.split()[-1] + "\n")
+    assert submitted[1:] == [({"job": "vm-1"}, False)]
+    assert [path.parent.name for path in Path("minion-launch").glob("*/closed")].count(first.split()[-1]) == 1
 
 
 def test_a_verb_is_not_taken_by_a_launcher(submitted, capsys):

@@ -11,6 +11,12 @@ from minionize.errors import LaunchError, UsageError
 from minionize.launchers import records
 from minionize.launchers.records import Record
 
+#: A record whose time and size are to be filled in.
+OTHER = (
+    '{"id": "l9", "launcher": "", "name": "", "at": %s, "size": %s, "user": "", "host": "", "directory": "", "logs": "",'
+    ' "reports": "", "queue": "", "command": "", "stage": "launched", "handle": {}}'
+)
+
 
 @pytest.fixture(autouse=True)
 def state(tmp_path, monkeypatch):
@@ -70,7 +76,9 @@ def test_the_newest_comes_first():
     assert [record.id for record in records.read_all()] == ["l000002", "l000001", "l000003"]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"v": 1}', '{"v": 1, "handle": {}}', "\x00\xff"])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"v": 1}', '{"v": 1, "handle": {}}', "\x00\xff", OTHER % ('"x"', 3), OTHER % (1, "null")]
+)
 def test_a_broken_record_hides_no_other(state, text):
     """A full disk, or a newer version, may leave anything."""
     records.write(a_record())
@@ -123,6 +131,17 @@ def test_a_record_that_cannot_be_written_leaves_nothing(state, monkeypatch):
         records.write(a_record())
     assert [path.name for path in state.iterdir()] == ["l00f00d.json"]
     assert records.find("l00f00d").stage == "submitting"
+
+
+def test_whoever_has_no_home_is_told(monkeypatch):
+    """Nothing is put into a directory called ~; and a state directory that is relative does not count."""
+    monkeypatch.setenv("XDG_STATE_HOME", "here")
+    monkeypatch.setenv("HOME", "/home/ana")
+    assert records.home() == "/home/ana/.local/state/minionize/launches"
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 7)
+    with pytest.raises(UsageError, match="export HOME=/path"):
+        records.home()
 
 
 def test_records_that_may_not_be_read(state):

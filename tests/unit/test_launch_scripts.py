@@ -5,8 +5,9 @@ from __future__ import annotations
 import subprocess
 
 import pytest
+from acceptance.harness import until
 
-from minionize.errors import UsageError
+from minionize.errors import LaunchRefused, UsageError
 from minionize.launchers.base import Plan
 from minionize.launchers.local import LocalLauncher
 from minionize.launchers.oar import OarLauncher
@@ -140,7 +141,7 @@ def test_odd_words_stay_what_they_are(launcher, tmp_path):
     home.mkdir()
     plan = PLAN._replace(
         directory=str(home),
-        logs=str(home / "logs"),
+        logs=str(tmp_path / "logs"),
         argv=("printf", r"%s\0", *ODD),
         exports={"MINION_OUTPUT": "$(id) it's"},
         before="""printf '%s\\0' "$PWD" "$MINION_OUTPUT" """,
@@ -158,8 +159,7 @@ def test_odd_words_reach_detached_minions(tmp_path):
         size=1, directory=str(tmp_path), logs=str(tmp_path / "$logs"), argv=(str(program), *ODD), before=""
     )
     handle = LocalLauncher().submit(plan)
-    while LocalLauncher().status(handle, 1)[0].state != "ended":
-        pass
+    until(lambda: LocalLauncher().status(handle, 1)[0].state == "ended", "the end of the minion")
     words = (tmp_path / "$logs" / "0.log").read_bytes().split(b"\0")[:-1]
     assert words == [word.encode(errors="surrogateescape") for word in ODD]
 
@@ -174,8 +174,19 @@ def test_a_line_end_makes_no_second_directive(name):
 
 def test_quotes_and_percent_signs_in_a_line_for_slurm():
     """It reads quotes much as a shell does, and percent signs in the names of logs."""
-    text = SlurmLauncher().script(PLAN._replace(logs='/x/50% "a\\b"'))
-    assert '#SBATCH --output="/x/50%% \\"a\\\\b\\"/%A_%a.log"' in text
+    text = SlurmLauncher().script(PLAN._replace(directory="/x/a\\b", logs='/x/50% "a"'))
+    assert '#SBATCH --chdir="/x/a\\\\b"' in text
+    assert '#SBATCH --output="/x/50%% \\"a\\"/%A_%a.log"' in text
+
+
+@pytest.mark.parametrize(
+    ("launcher", "logs"), [(SlurmLauncher(), "/home/back\\slash/l1"), (OarLauncher(), "/home/it's/l1")]
+)
+def test_a_directory_that_a_scheduler_cannot_use_is_refused(launcher, logs):
+    """Slurm would end the job without a word, OAR would take the node for broken; logs may be elsewhere."""
+    with pytest.raises(UsageError, match="--logs DIR"):
+        launcher.script(PLAN._replace(logs=logs))
+    assert launcher.script(PLAN._replace(directory=logs))
 
 
 @pytest.mark.parametrize("where", ["argv", "before"])
@@ -199,6 +210,43 @@ def test_hosts_take_minions_in_turn():
 def test_hosts_without_a_minion_are_left_alone():
     """Two minions on three hosts."""
     assert len(SshLauncher(("a", "b", "c")).commands(PLAN._replace(size=2))) == 2
+
+
+def test_a_script_for_hosts_runs_by_hand(tmp_path):
+    """Each host is told its own part, whatever stands in it."""
+    (tmp_path / "ssh").write_text('#!/bin/sh\nfor word; do :; done\necho "$word"; cat\n')
+    (tmp_path / "ssh").chmod(0o755)
+    plan = PLAN._replace(argv=("minionize", *ODD))
+    launcher = SshLauncher(("a", "b"))
+    done = subprocess.run(
+        ["/bin/sh"],
+        input=launcher.script(plan).encode(errors="surrogateescape"),
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        check=True,
+    )
+    told = "".join(f"exec /bin/sh\n{command.input}" for command in launcher.commands(plan))
+    assert done.stdout == told.encode(errors="surrogateescape")
+
+
+def test_a_login_that_prints_no_line_end(tmp_path):
+    """The title of a window, say: who was started is known all the same."""
+    program = tmp_path / "minion"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    before = "printf 'no line end'"
+    plan = PLAN._replace(
+        size=2, directory=str(tmp_path), logs=str(tmp_path / "logs"), argv=(str(program),), before=before
+    )
+    assert [process["number"] for process in LocalLauncher().submit(plan)["processes"]] == [0, 1]
+
+
+def test_a_minion_that_could_have_no_log_is_not_started(tmp_path):
+    """Nobody would ever know why it ended."""
+    (tmp_path / "logs" / "0.log").mkdir(parents=True)
+    plan = PLAN._replace(directory=str(tmp_path), logs=str(tmp_path / "logs"), argv=("/bin/true",), before="")
+    with pytest.raises(LaunchRefused, match="0.log"):
+        LocalLauncher().submit(plan)
 
 
 def test_another_directory_over_ssh():

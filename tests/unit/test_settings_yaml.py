@@ -143,6 +143,13 @@ def test_a_command_is_a_line_or_a_list_of_words(tmp_path, text, found):
     assert words(tmp_path, text) == found
 
 
+def test_words_of_a_setting_are_a_line_or_a_list_too(tmp_path):
+    """One with a space in it stays one."""
+    for text in ("--memory 2g --label 'a b'", "[--memory, 2g, --label, a b]"):
+        here = write(tmp_path, f"container-options: {text}\n")
+        assert load({}, {}, here)[t.CONTAINER_OPTIONS] == ("--memory", "2g", "--label", "a b")
+
+
 @pytest.mark.parametrize("text", ["", "# nothing\n", "---\n", "---\n# nothing\n...\n", "{}", "\ufeff", " \n\n"])
 def test_an_empty_file_says_nothing(tmp_path, text):
     """It is there, that is all."""
@@ -190,25 +197,40 @@ def test_files_of_other_editors_are_read(tmp_path):
         ("command: '  '", "./.minionize.yml:1: command is empty."),
         ("command: []", "./.minionize.yml:1: command is empty."),
         ("command: it's", "./.minionize.yml:1: command is no command line: No closing quotation"),
-        ("command: [a, {seed}]", "./.minionize.yml:1: command takes no keys of its own; braces need quotes:  '{seed}'"),
-        ("command: {}", "./.minionize.yml:1: command takes no keys of its own; braces need quotes:  '{}'"),
+        (
+            "command: ./a {x} > 'o p'",
+            "./.minionize.yml:1: command holds >, and no shell runs it.\n  For a shell:  command: [sh",
+        ),
+        ("command: ./a {x} && ./b | c", "./.minionize.yml:1: command holds &&, and no shell runs it."),
+        ("command: [a, {seed}]", "./.minionize.yml:1: command takes no keys of its own; braces need quotes, as in"),
+        ("command: {}", "./.minionize.yml:1: command takes no keys of its own; braces need quotes, as in  '{seed}'"),
         ("command: [a, [b]]", "./.minionize.yml:1: command takes no list inside a list"),
         ('command: "a\\0b"', "./.minionize.yml:1: command holds a character that no argument can hold"),
         ('grace: "\\ud800"', "./.minionize.yml:1: grace holds a character that no argument can hold"),
         ("slots: [1, 2]", "./.minionize.yml:1: slots takes one value, no list"),
         ("mount: ['/a,/b']", "./.minionize.yml:1: mount takes no item with a comma in it: make it two"),
         ("slots: &a [*a]", "./.minionize.yml:1: slots takes no list inside a list"),
-        ("slots: !!python/object:os.system x", "./.minionize.yml:1: slots takes no value of a type of its own (tag"),
-        ("slots: !!binary aGk=", "./.minionize.yml:1: slots takes no value of a type of its own"),
+        (
+            "slots: !!python/object:os.system x",
+            "./.minionize.yml:1: slots takes no type and no anchor alone: what begins",
+        ),
+        ("slots: !!binary aGk=", "./.minionize.yml:1: slots takes no type and no anchor alone"),
+        ("slots: &2", "./.minionize.yml:1: slots takes no type and no anchor alone"),
         ("- slots", "./.minionize.yml:1: it is to hold a key and its value on each line, as in  slots: 4"),
         ("\njust words", "./.minionize.yml:2: it is to hold a key and its value on each line"),
         ("[a]: b", "./.minionize.yml:1: a key is a word, as in  slots: 4"),
         ("<<: {slots: 1}", "./.minionize.yml:1: keys of elsewhere are not merged (<<): write them out"),
         ("slots: 1\n---\nslots: 2", "./.minionize.yml:2: a second document begins"),
         ("slots: 1\n\tgrace: 2s", "./.minionize.yml:2: YAML takes no tabs here\n  Indent with spaces"),
-        ("command: ./a: b", "./.minionize.yml:1: mapping values are not allowed here\n  A value that YAML reads as"),
+        (
+            "command: ./a: b",
+            "./.minionize.yml:1: a colon stands in a value, or the line above has none\n  Quote that value",
+        ),
+        ("slots: 1\ncommand ./a\n", "./.minionize.yml:2: no colon stands behind a key\n  As in  slots: 4"),
         ("slots: 1\ncommand: *.sh", "./.minionize.yml:2: * begins the name of an anchor, and there is none of that"),
         ("grace: 1s\ncommand: 'a\n\n", "./.minionize.yml:2: it is not closed (while scanning a quoted scalar)"),
+        ("grace: 1s\nslots: [1,\n\n", "./.minionize.yml:2: it is not closed (while parsing a flow"),
+        ("grace: 1s\nslots: [\n\n", "./.minionize.yml:2: it is not closed (while parsing a flow"),
         ("slots: 1\n\x07: 2", "./.minionize.yml:2: a character that no text holds: 0x7"),
         (r'x: "\UFFFFFFFF"', "./.minionize.yml cannot be read as YAML: an escape names no character"),
         (r'x: "\U00110000"', "./.minionize.yml cannot be read as YAML: an escape names no character"),
@@ -221,6 +243,20 @@ def test_files_of_other_editors_are_read(tmp_path):
 def test_an_error_names_file_line_and_key(tmp_path, text, message):
     """And what to write instead, where that can be known."""
     assert said(tmp_path, text).startswith(message)
+
+
+@pytest.mark.parametrize(
+    "value", ["!hunter2", "!hunter2!x", "&hunter2", "*hunter2", "{hunter2}", "{hunter2: 1}", "[hunter2]", "%hunter2"]
+)
+def test_a_password_that_yaml_does_not_take_as_text_is_neither_shown_nor_lost(tmp_path, value):
+    """Its first character has a meaning: the error says of which line, and nothing of the value."""
+    assert "hunter2" not in said(tmp_path, f"PULSAR_TOKEN: {value}\n")
+
+
+def test_words_of_a_shell_are_arguments_where_that_is_meant(tmp_path):
+    """In a list, and inside a longer word."""
+    assert words(tmp_path, "command: [expr, '{a}', '>', '{b}']") == ("expr", "{a}", ">", "{b}")
+    assert words(tmp_path, "command: sh -c './a > o' -") == ("sh", "-c", "./a > o", "-")
 
 
 def test_a_small_file_cannot_become_a_large_list(tmp_path):
@@ -269,19 +305,6 @@ def test_a_file_that_may_not_be_read_is_an_error(tmp_path):
     (tmp_path / ".minionize.yml").chmod(0)
     with pytest.raises(UsageError, match="Permission denied"):
         load({}, {}, str(tmp_path))
-
-
-def test_the_file_of_a_stranger_is_refused_where_all_may_leave_one(tmp_path):
-    """In /tmp, say: it would decide what we run. In a directory of its owner's it is what we came for."""
-    path = str(tmp_path / ".minionize.yml")
-    write(tmp_path, "slots: 2")
-    found = list(os.stat(path))
-    found[4] = 12345
-    yaml_file._check(path, os.stat_result(found))
-    tmp_path.chmod(0o1777)
-    with pytest.raises(UsageError, match="anybody may write in that directory, and the file is not yours"):
-        yaml_file._check(path, os.stat_result(found))
-    assert load({}, {}, str(tmp_path))[t.SLOTS_] == 2
 
 
 def test_a_file_that_all_may_change_is_warned_of(tmp_path):

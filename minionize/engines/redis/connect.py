@@ -332,8 +332,11 @@ def _refusal(error: ResponseError, words: str, where: str) -> EngineError:
 def _hint(words: str, url: str) -> str:
     if "refused" in words:
         return "\n  Is it running? Start one:  redis-server      or point to it:  REDIS_URL=redis://host:6379/0"
-    if "reset by peer" in words and url.startswith("redis://"):
-        return "\n  Does it want TLS?  REDIS_URL=rediss://... (with two s) speaks it."
+    if ("reset by peer" in words or "Broken pipe" in words) and url.startswith("redis://"):
+        return (
+            "\n  Does it want TLS?  REDIS_URL=rediss://... (with two s) speaks it."
+            "\n  Without a password it may be in protected mode, and talk to its own host only:  redis-cli CONFIG SET requirepass ..."
+        )
     if "No such file" in words and url.startswith("rediss"):
         return "\n  The files that the URL names (ssl_ca_certs=...) must be on this machine."
     return ""
