@@ -117,7 +117,7 @@ class Outcomes:
 
     def _ask_callback(self, task: Task, ending: Ending) -> tuple[Ending, Retry | Dead | Interrupted | None]:
         try:
-            advice = self._callback.conclude(task, ending)
+            advice = self._callback.review(task, ending)
         except (Retry, Dead, Interrupted) as instruction:
             return ending, instruction
         except (CommandNotFound, HostUnfit):

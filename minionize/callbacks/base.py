@@ -34,7 +34,10 @@ class Callback:
     container_commands: Mapping[bytes, Sequence[bytes]] = {}
 
     def enlist(self, me: Identity, *, quiet: bool = False) -> None:
-        """Learn, first of all, which minion this is, and whether it is to say nothing but warnings."""
+        """Get ready to be the callback of this minion, before ``setup``, which is for whoever subclasses; what this raises ends it.
+
+        ``quiet``: it is to say nothing but warnings.
+        """
 
     def setup(self) -> None:
         """Prepare, once, before the first param is taken; what this raises ends the minion."""
@@ -53,6 +56,10 @@ class Callback:
     def prepare(self, task: Task, slot: int) -> Launch:
         """Say what to launch; raises BadParam where the param makes no command line, Dead, Retry or Interrupted."""
         raise NotImplementedError
+
+    def review(self, task: Task, ending: Ending) -> str | None:
+        """Look at what came of it as a kind of callback, and then ``conclude``, which is for whoever subclasses."""
+        return self.conclude(task, ending)
 
     def conclude(self, task: Task, ending: Ending) -> str | None:
         """Look at what came of it; may return words to add to the reason of a failure.

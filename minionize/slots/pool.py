@@ -174,14 +174,14 @@ class Pool:
         return {**environment, **extra} if extra else environment
 
     def _not_started(self, slot: Slot, argv: Sequence[bytes], error: OSError) -> Ended:
-        if error.errno in _HOST_ERRORS:
-            raise _trouble(error) from error
         if error.errno == errno.E2BIG:
             largest = max(map(len, argv))
             raise BadParam(
                 f"an argument of {largest} bytes, {sum(map(len, argv))} in all, is more than the kernel takes.\n"
                 f"  Let the command read the param from the file that MINION_PARAM_FILE names, or MINION_PARAM."
             ) from error
+        if error.errno in _HOST_ERRORS or slot.container:  # whose client no task has chosen
+            raise _trouble(error) from error
         name = argv[0].decode("utf-8", "backslashreplace")
         return Ended(slot.index, slot.task, Ending(error=f"cannot start {name}: {error.strerror}", start=slot.epoch))
 

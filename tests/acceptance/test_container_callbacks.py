@@ -49,7 +49,7 @@ def python(here, text, **options):
 
 
 def test_a_container_callback_is_a_minion(here, podland):
-    """By a template, or by ``to_cmd``; ``conclude`` may be defined as well."""
+    """By a template, or by ``to_cmd``."""
     here.put("seed=1..2")
     done = python(
         here,
@@ -66,6 +66,42 @@ raise SystemExit(minionizer(Simulate("{IMAGE}", network="none"), quiet=True).run
     here.put("seed=3")
     text = f'from minionize import *; minionizer(ContainerCallback("{IMAGE}", ["echo", "{{seed}}"]), quiet=True).run()'
     assert python(here, text).out == "3\n"
+
+
+def test_the_hooks_of_a_container_callback_are_free_to_define(here, podland):
+    """Nothing of ours is lost by that: neither the containers, nor what their runtime's failures mean."""
+    here.put("exit=0,3,4")
+    done = python(
+        here,
+        f"""
+from minionize import ContainerCallback, Dead, minionizer
+
+class Simulate(ContainerCallback):
+    def setup(self):
+        self.word = "loaded"
+    def teardown(self):
+        print("bye", flush=True)
+    def to_cmd(self, param):
+        return ["sh", "-c", "echo " + self.word + "; exit " + str(param["exit"])]
+    def conclude(self, task, ending):
+        if ending.exit == 4:
+            raise Dead("four")
+        return "advice"
+
+raise SystemExit(minionizer(Simulate("{IMAGE}"), quiet=True).run())""",
+        MINION_MAX_ATTEMPTS="1",
+    )
+    assert (done.code, done.out) == (1, "loaded\n" * 3 + "bye\n"), done.err
+    assert {end["reason"] for end in here.events() if end["outcome"] != "done"} == {"exit 3; advice", "four"}
+    here.put("exit=5")
+    text = f"""
+from minionize import *
+class Simulate(ContainerCallback):
+    def conclude(self, task, ending):
+        raise Dead("not asked")
+minionizer(Simulate("{IMAGE}", ["nope"]), quiet=True).run()"""
+    assert "no such command: nope" in python(here, text).err
+    assert here.books()["pending"] == 1
 
 
 def test_the_callback_of_the_original_works_under_its_name(here, podland):

@@ -98,6 +98,26 @@ def test_several_mounts_stand_in_the_variable_with_commas_between(here, podland)
     assert contain(here, "cat /a /b", MINION_MOUNT="a:/a:ro,b:/b").out == "AB"
 
 
+def test_further_options_go_to_the_runtime(here, world):
+    """Words as a shell reads them; a variable without a value is the minion's."""
+    here.put("x")
+    options = """--env TOKEN --env "A=b c" --workdir /tmp"""
+    done = contain(here, 'echo "$TOKEN $A"; pwd', "--container-options", options, TOKEN="from outside")
+    assert done.out == "from outside b c\n/tmp\n"
+
+
+@pytest.mark.parametrize(
+    ("option", "words"), [("--container-options=--nope", "unknown flag: --nope"), ("--network=nowhere", "nowhere")]
+)
+def test_what_the_runtime_does_not_take_ends_the_minion(here, world, option, words):
+    """In its words, and soon; params are given back, and none is charged."""
+    here.put("1..4")
+    done = contain(here, "true", option)
+    assert (done.code, words in done.err) == (71, True), done.err
+    assert [task[2] for task in here.tasks()] == [1] * 4
+    assert set(here.books()) <= {"pending", "delayed"}
+
+
 def test_without_a_command_the_image_runs_its_own_with_the_param_behind(here, world):
     """What is appended takes the place of the image's arguments, as always."""
     here.put("echo from the image")

@@ -215,3 +215,44 @@ esac""",
     assert minion.code() == 143, minion.err
     assert camp.counts().pending == 1
     gate.open()
+
+
+def test_a_client_is_not_killed_in_the_middle_of_making_a_container(camp):
+    """That would leave half of one, of which podman knows nothing: it ends by itself, once its container is removed."""
+    log = camp.path / "calls"
+    camp.script(
+        "podman",
+        f"""echo "$1" >> {log}
+case $1 in
+--version) echo "podman version 9" ;;
+run) until [ -e removed ]; do sleep 0.02; done; echo made >> {log} ;;
+ps) [ ! -e killed ] || [ -e removed ] || echo id ;;
+rm) touch removed ;;
+esac""",
+    )
+    camp.environment["PATH"] = f"{camp.path}:{camp.environment['PATH']}"
+    camp.put("1")
+    minion = camp.minion("--image", IMAGE, "--runtime", "podman", "--", "true")
+    wait_until(lambda: "run" in lines_of(log), "a client")
+    (camp.path / "killed").touch()
+    minion.kill()
+    wait_until(lambda: "made" in lines_of(log), lambda: f"a client that goes on: {lines_of(log)}")
+
+
+def test_a_runtime_that_goes_away_costs_no_attempt(camp):
+    """While it is upgraded, say: tasks are given back until it is there again."""
+    camp.script(
+        "podman",
+        """case $1 in
+--version) echo "podman version 9" ;;
+run) [ -e seen ] || mv podman away; touch seen ;;
+esac""",
+    )
+    camp.environment["PATH"] = f"{camp.path}:{camp.environment['PATH']}"
+    camp.put("1..3")
+    minion = camp.minion("--image", IMAGE, "--runtime", "podman", "--", "true")
+    minion.has_said("cannot start tasks here: No such file or directory")
+    os.rename(camp.path / "away", camp.path / "podman")
+    assert minion.code() == 0, minion.err
+    assert camp.counts().done == 3
+    assert {entry.attempt for entry in camp.all_entries()} == {1}

@@ -18,7 +18,7 @@ RUNTIMES = {
     "docker": Runtime("docker", b"/usr/bin/docker", "Docker version 28", USER, True),
     "apptainer": Runtime("apptainer", b"/usr/bin/apptainer", "apptainer version 1.3"),
 }
-GIVEN = [word for name in argv.VARIABLES for word in ("--env", name)]
+GIVEN = [word for name in (*argv.VARIABLES, "MINION_ID=0123456789ab") for word in ("--env", name)]
 
 
 def callback(kind, *args, found=None, monkeypatch=None, **options):
@@ -30,7 +30,6 @@ def callback(kind, *args, found=None, monkeypatch=None, **options):
         patch.setattr("minionize.callbacks.container.image.ensure", lambda *_, **__: None)
         patch.setenv("TMPDIR", "/scratch")
         made.enlist(ME)
-        made.setup()
     return made
 
 
@@ -116,6 +115,13 @@ def test_gpus_are_written_as_the_runtime_reads_them(kind, gpus, options):
     assert said[end - len(options) : end] == options
 
 
+@pytest.mark.parametrize("option", ["-d", "--detach=true", "--name"])
+def test_an_option_by_which_a_container_would_be_lost_is_an_error(option):
+    """All tasks would be done at once, whatever came of them."""
+    with pytest.raises(UsageError, match=f"{option} is no option"):
+        ContainerCallback("img", options=["--memory", "1g", option])
+
+
 def test_apptainer_has_all_gpus_or_none():
     """Said before the first task: a wrong word must not become a container without GPUs."""
     with pytest.raises(UsageError, match="--gpus all"):
@@ -147,6 +153,8 @@ def test_relative_mounts_are_below_the_current_directory(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     (mount,) = sight.mounts(["data:/data"], "here")
     assert mount == (f"{tmp_path}/data", "/data", "")
+    monkeypatch.setenv("HOME", "/home/me")
+    assert sight.mounts(["~/data:/data"], ".minionize.yml")[0].here == "/home/me/data"
 
 
 @pytest.mark.parametrize("here", ["a,b", "a:b"])

@@ -41,6 +41,13 @@ def ended(exit, stderr=""):
             "broken",
             "No such image: x",
         ),
+        (
+            "docker",
+            125,
+            "unknown flag: --nope\n\nUsage:  docker run [OPTIONS] IMAGE\n\nRun 'docker run --help' for more information\n",
+            "broken",
+            "unknown flag: --nope",
+        ),
         ("apptainer", 255, 'FATAL:   "nope": executable file not found in $PATH', "missing", '"nope"'),
         (
             "apptainer",
@@ -86,58 +93,74 @@ def made(clock):
     return callback
 
 
+@pytest.fixture
+def ran(made):
+    """Give one that ran a container already."""
+    made.review(task(), ended(0))
+    return made
+
+
 def task(delivery=1):
     """Make a task that was handed out so often, and never charged."""
     return Task("id", "1", 1, delivery)
 
 
-def test_after_a_failure_of_the_runtime_nothing_is_started_for_a_while(made, clock):
+def test_after_a_failure_of_the_runtime_nothing_is_started_for_a_while(ran, clock):
     """Longer each time, and the task is given back."""
     for pause in (0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0):
         with pytest.raises(Interrupted, match="podman did not run it: localhost/bb:1: image not known"):
-            made.conclude(task(), ended(125, IMAGE_GONE))
+            ran.review(task(), ended(125, IMAGE_GONE))
         clock.now += pause - 0.01
         with pytest.raises(HostTrouble, match="image not known"):
-            made.prepare(task(), 0)
+            ran.prepare(task(), 0)
         clock.now += 0.01
-        made.prepare(task(), 0)
+        ran.prepare(task(), 0)
 
 
-def test_a_runtime_that_fails_for_long_ends_the_minion(made, clock):
+def test_a_runtime_that_fails_for_long_ends_the_minion(ran, clock):
     """This host is bad."""
     with pytest.raises(HostUnfit) as raised:
         for _ in range(100):
             clock.now += 4
             with pytest.raises(Interrupted):
-                made.conclude(task(), ended(125, IMAGE_GONE))
+                ran.review(task(), ended(125, IMAGE_GONE))
     assert raised.value.exit_code == 71
     assert clock.now - 1000 == 4 * trouble.GIVE_UP
 
 
-def test_a_burst_of_failures_does_not(made, clock):
+def test_a_runtime_that_never_ran_anything_is_given_up_soon(made, clock):
+    """An option that it does not know does not get better; it is said in its words, with a way to try it."""
+    for _ in range(trouble.AT_FIRST - 1):
+        with pytest.raises(Interrupted):
+            made.review(task(), ended(125, "Error: unknown flag: --nope\nSee 'podman run --help'\n"))
+    with pytest.raises(HostUnfit, match=r"unknown flag: --nope\n.*--dry-run"):
+        made.review(task(), ended(125, "Error: unknown flag: --nope\nSee 'podman run --help'\n"))
+
+
+def test_a_burst_of_failures_does_not(ran, clock):
     """As many slots as there are fail at once."""
     for _ in range(100):
         with pytest.raises(Interrupted):
-            made.conclude(task(), ended(125, IMAGE_GONE))
+            ran.review(task(), ended(125, IMAGE_GONE))
 
 
-def test_a_container_that_runs_ends_the_row(made, clock):
+def test_a_container_that_runs_ends_the_row(ran, clock):
     """Whatever came of it."""
     for _ in range(100):
         clock.now += 4
         with pytest.raises(Interrupted):
-            made.conclude(task(), ended(125, IMAGE_GONE))
-        made.conclude(task(), ended(3))
-        made.prepare(task(), 0)
+            ran.review(task(), ended(125, IMAGE_GONE))
+        ran.review(task(), ended(3))
+        ran.prepare(task(), 0)
 
 
 def test_a_task_that_the_runtime_refuses_time_and_again_fails_like_any_other(made, clock):
     """Where it runs others: else it would be given back for ever."""
-    made.conclude(task(), ended(0))
+    made.review(task(), ended(0))
     with pytest.raises(Interrupted):
-        made.conclude(task(trouble.PATIENCE), ended(125, IMAGE_GONE))
-    made.conclude(task(), ended(0))
-    assert made.conclude(task(trouble.PATIENCE + 1), ended(125, IMAGE_GONE)) == "localhost/bb:1: image not known"
+        made.review(task(trouble.PATIENCE), ended(125, IMAGE_GONE))
+    made.review(task(), ended(0))
+    assert made.review(task(trouble.PATIENCE + 1), ended(125, IMAGE_GONE)) == "localhost/bb:1: image not known"
 
 
 def test_a_missing_command_is_the_command_lines_fault_until_something_ran(made):
@@ -146,7 +169,7 @@ def test_a_missing_command_is_the_command_lines_fault_until_something_ran(made):
     with pytest.raises(
         CommandNotFound, match=r"the image img has no such command: cmd   \(No such file or directory\)"
     ):
-        made.conclude(task(), missing)
-    made.conclude(task(), ended(7))
+        made.review(task(), missing)
+    made.review(task(), ended(7))
     with pytest.raises(Dead, match="no such command: cmd"):
-        made.conclude(task(), missing)
+        made.review(task(), missing)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from minionize.callbacks.container import sight
+from minionize.errors import UsageError
 from minionize.settings.read import GIVEN_TO_CHILDREN
 
 if TYPE_CHECKING:
@@ -14,11 +15,22 @@ if TYPE_CHECKING:
     from minionize.callbacks.container.sight import Mount
 
 #: The variables of a task. They are passed by name, and so taken from the environment of the runtime's client: what is in
-#: them is in no command line for others to see.
-VARIABLES = tuple(sorted(GIVEN_TO_CHILDREN))
+#: them is in no command line for others to see. But for one: by MINION_ID a minion that goes on after ours would find the client,
+#: and kill it in the middle of making a container.
+VARIABLES = tuple(sorted(GIVEN_TO_CHILDREN - {"MINION_ID"}))
+CLIENT = {b"MINION_ID": b""}
 LABEL = "minionize"
 #: Holds who made a container: see :mod:`minionize.callbacks.container.orphans`.
 PROCESS_LABEL = "minionize.process"
+_OURS = ("-d", "--detach", "--name")
+
+
+def checked(extra: Sequence[str]) -> list[str]:
+    """Return further options; raises UsageError for one by which a minion would lose its containers."""
+    for word in extra:
+        if word.partition("=")[0] in _OURS:
+            raise UsageError(f"{word} is no option for containers here: a minion names its own, and waits for them.")
+    return list(extra)
 
 
 def options(runtime: Runtime, mounts: Sequence[Mount], network: str | None, extra: Sequence[str]) -> list[str]:
@@ -47,7 +59,7 @@ def bookkeeping(runtime: Runtime, uid: str, process: str, scratch: str) -> list[
     mount = sight.Mount(scratch, scratch, "z").option(runtime.kind)
     if not runtime.has_containers:
         return [*mount]
-    variables = [word for name in VARIABLES for word in ("--env", name)]
+    variables = [word for name in (*VARIABLES, f"MINION_ID={uid}") for word in ("--env", name)]
     return ["--label", f"{LABEL}={uid}", "--label", f"{PROCESS_LABEL}={process}", *mount, *variables]
 
 

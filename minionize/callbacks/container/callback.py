@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from minionize import place
 from minionize.callbacks.base import Launch
 from minionize.callbacks.container import argv, image, orphans, runtime, sight, trouble
-from minionize.callbacks.process import ProcessCallback
+from minionize.callbacks.process import ProcessCallback, encode
 from minionize.errors import BadParam, CommandNotFound, Dead, Interrupted
 from minionize.params.template import Template, display
 from minionize.settings import table
@@ -47,13 +47,12 @@ class ContainerCallback(ProcessCallback):
         template: bool = True,
         described: str = "mounts",
     ) -> None:
-        """Take what to run; whether it is there is looked at in ``setup``. Raises UsageError for a bad mount."""
+        """Take what to run; whether it is there is looked at later. Raises UsageError for a mount or an option that cannot be."""
         self.image, self.command = image, [image, *command]
         self._template = Template(command, enabled=template)
-        self._wanted, self._gpus, self._network, self._options = runtime, gpus, network, list(options)
+        self._wanted, self._gpus, self._network, self._options = runtime, gpus, network, argv.checked(options)
         self._mounts = sight.mounts(mounts, described)
-        self._me: Identity | None = None
-        self._quiet = False
+        self._uid = ""
         self._found: Runtime | None = None
         self._streak = trouble.Streak("the runtime")
         self._begin: list[bytes] = []  # of every command line
@@ -63,37 +62,30 @@ class ContainerCallback(ProcessCallback):
     @classmethod
     def from_settings(cls, settings: Settings, words: Sequence[str]) -> ContainerCallback:
         """Make the one of a command line: ``minionize --image IMAGE [-- COMMAND [ARG...]]``."""
-        text = settings[table.MOUNTS]
+        mounts, options = settings[table.MOUNTS], settings[table.CONTAINER_OPTIONS]
         return cls(
             settings[table.IMAGE] or "",
             words,
             runtime=settings[table.RUNTIME],
-            mounts=[entry for entry in (text or "").split(",") if entry.strip()],
+            mounts=[entry for entry in (mounts or "").split(",") if entry.strip()],
             gpus=settings[table.GPUS],
             network=settings[table.NETWORK],
+            options=options or (),
             template=not settings[table.TEMPLATE],
             described=settings.describe(table.MOUNTS),
         )
 
-    def to_cmd(self, param: Any) -> str | Sequence[str]:
-        """Make the command of a param, which is the Python value of its JSON. Not defined: ``command`` is filled in."""
-        raise NotImplementedError
-
     # ------------------------------------------------------------------ before the first task
 
     def enlist(self, me: Identity, *, quiet: bool = False) -> None:
-        """Learn whose containers these will be."""
-        self._me, self._quiet = me, quiet
-
-    def setup(self) -> None:
         """Find the runtime, remove what dead minions left, pull the image; raises CommandNotFound, UsageError."""
-        me = self._me = self._me or place.identity()
+        self._uid = me.uid
         found = self._checked()
-        sight.check_path(place.scratch(me.uid))
+        sight.check_path(place.scratch(me.uid), "\n  Elsewhere:  TMPDIR=/path")
         orphans.remove(found, me)
-        image.ensure(found, self.image, quiet=self._quiet)
+        image.ensure(found, self.image, quiet=quiet)
         words = [*self._verb(), *argv.bookkeeping(found, me.uid, orphans.signature(me), place.scratch(me.uid))]
-        self._begin = [found.path, *map(_encode, words)]
+        self._begin = [found.path, *map(encode, words)]
         self._streak = trouble.Streak(found.name)
         self.container_commands = argv.commands(found, me.uid)
 
@@ -130,7 +122,7 @@ class ContainerCallback(ProcessCallback):
 
     def show(self, task: NewTask | Entry) -> str:
         """Write the command line, as it would be in the first slot, without what only a running minion knows."""
-        return display([_encode(self._known().name), *map(_encode, self._verb()), *self._end(task, 0)])
+        return display([encode(self._known().name), *map(encode, self._verb()), *self._end(task, 0)])
 
     def prepare(self, task: Task, slot: int) -> Launch:
         """Say which container to run; raises HostTrouble where the runtime has just failed."""
@@ -139,8 +131,8 @@ class ContainerCallback(ProcessCallback):
         if not self._known().has_containers:
             return Launch([*self._begin, *end])
         self._count += 1
-        name = _encode(argv.name(self._me.uid if self._me else "", self._count))
-        return Launch([*self._begin, b"--name", name, *end], {}, name)
+        name = encode(argv.name(self._uid, self._count))
+        return Launch([*self._begin, b"--name", name, *end], argv.CLIENT, name)
 
     def _end(self, task: Task | NewTask | Entry, slot: int) -> list[bytes]:
         """Write what is the task's own: options, the image, the command."""
@@ -154,7 +146,7 @@ class ContainerCallback(ProcessCallback):
         except UnicodeError as error:
             raise BadParam("the param is not UTF-8, and what is not gets lost on the way into a container.") from error
         where = self.image if found.has_containers else image.local(self.image)
-        return [*map(_encode, (*options, where)), *command]
+        return [*map(encode, (*options, where)), *command]
 
     def _say(self, task: Task | NewTask | Entry, slot: int) -> tuple[list[str], list[bytes]]:
         """Give a task's options and its command."""
@@ -163,12 +155,12 @@ class ContainerCallback(ProcessCallback):
         return [], self._template.render(task.param, slot, task.id)
 
     def _is_defined(self) -> bool:
-        return type(self).to_cmd is not ContainerCallback.to_cmd
+        return type(self).to_cmd is not ProcessCallback.to_cmd
 
     # ------------------------------------------------------------------ what came of it
 
-    def conclude(self, task: Task, ending: Ending) -> str:
-        """Explain what failed; raises where that was no failure of the task's own.
+    def review(self, task: Task, ending: Ending) -> str | None:
+        """Explain what failed; raises, and asks nobody, where that was no failure of the task's own.
 
         Interrupted, or HostUnfit once there were many: the runtime failed. CommandNotFound, or Dead once others ran: the
         image has no such command.
@@ -182,14 +174,10 @@ class ContainerCallback(ProcessCallback):
             return self._blame_runtime(task, words)
         self._streak.end()
         self._has_run = True
-        return _MEMORY if ending.exit == 137 else ""
+        return self.conclude(task, ending) or (_MEMORY if ending.exit == 137 else None)
 
     def _blame_runtime(self, task: Task, words: str) -> str:
-        self._streak.add(words)
+        self._streak.add(words, has_run=self._has_run)
         if self._streak.count == 1 and self._has_run and task.delivery - task.attempt >= trouble.PATIENCE:
             return words  # it runs others: this is a failure like any other
         raise Interrupted(f"{self._known().name} did not run it: {words}")
-
-
-def _encode(word: str) -> bytes:
-    return word.encode("utf-8", "surrogateescape")

@@ -18,7 +18,9 @@ _VALUES = frozenset(
         *("stop_signal", "user"),
     )
 )
-_LISTS = frozenset(("cap_add", "cap_drop", "dns", "dns_search", "group_add", "security_opt", "volumes_from"))
+_LISTS = frozenset(
+    ("cap_add", "cap_drop", "devices", "dns", "dns_opt", "dns_search", "group_add", "security_opt", "volumes_from")
+)
 _SWITCHES = frozenset(("oom_kill_disable", "privileged", "publish_all_ports", "read_only"))
 #: Those that are spelled otherwise.
 _OPTIONS = {
@@ -80,7 +82,7 @@ def _write(kind: str, name: str, value: Any) -> Iterable[str]:
     option = _OPTIONS.get(name) or f"--{name.replace('_', '-')}"
     if name in _SWITCHES:
         return (option,)
-    if name in _LISTS or name in ("devices", "dns_opt"):
+    if name in _LISTS:
         return [word for item in _items(value) for word in (option, str(item))]
     if name in _VALUES or name in _OPTIONS:
         return option, str(value)

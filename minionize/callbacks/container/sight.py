@@ -40,22 +40,24 @@ def _mount(entry: str, described: str) -> Mount:
     there, colon, mode = rest.partition(":")
     if not here or not there.startswith("/") or (colon and mode not in _MODES):
         raise UsageError(f"{entry!r} is no mount   ({described})\n  Write it as {_SYNTAX}")
-    path = os.path.abspath(here)
+    path = os.path.abspath(os.path.expanduser(here))
     check_path(path)
     return Mount(path, there, mode)
 
 
-def check_path(path: str) -> None:
-    """See that a path can be written in a mount; raises UsageError."""
+def check_path(path: str, cure: str = "") -> None:
+    """See that a path can be written in a mount; raises UsageError, with what to do about it."""
     if ":" in path or "," in path:
-        raise UsageError(f"a path with a colon or a comma cannot be mounted: {path}")
+        raise UsageError(f"a path with a colon or a comma cannot be mounted: {path}{cure}")
 
 
 def check(wanted: Sequence[Mount]) -> None:
     """See that what is to be mounted is there: docker would make an empty directory of root's; raises UsageError."""
     for mount in wanted:
         if not os.path.exists(mount.here):
-            raise UsageError(f"there is no {mount.here}, which is to be mounted at {mount.there}.")
+            raise UsageError(
+                f"there is no {mount.here}, which is to be mounted at {mount.there}.\n  If it is for output:  mkdir {mount.here}"
+            )
 
 
 def gpus(kind: str, wanted: str) -> list[str]:

@@ -19,7 +19,10 @@ Cause = Literal["", "missing", "broken"]
 #: How the clients begin the line in which they say what is wrong, and the exit codes that go with it.
 _CLIENTS = {
     "podman": (re.compile(r"^Error: (.+)", re.MULTILINE), (125, 126, 127)),
-    "docker": (re.compile(r"^docker: (?:Error response from daemon: )?(.+)", re.MULTILINE), (125, 126, 127)),
+    "docker": (
+        re.compile(r"^docker: (?:Error response from daemon: )?(.+)|^(.+)\nUsage: +docker run ", re.MULTILINE),
+        (125, 126, 127),
+    ),
     "apptainer": (re.compile(r"^FATAL: +(.+)", re.MULTILINE), (255, 1, 126, 127)),
 }
 #: What podman's and docker's inits say where there is no such command; the first one exits with 1 then.
@@ -30,6 +33,8 @@ _INITS = re.compile(
 _NO_COMMAND = re.compile(r'exec: "|executable|^stat /')
 #: Failures of the runtime in a row, and the seconds they must span, after which a minion does not go on.
 GIVE_UP, _SPAN = 10, 30.0
+#: The same where no container ever ran here: then it is mostly an option that is wrong, and will not get better.
+AT_FIRST = 3
 #: Longest time in which nothing is started after a failure of the runtime, in seconds.
 _PAUSE = 5.0
 #: Times that a task is given back for a runtime that does run others: then the fault is the task's.
@@ -38,12 +43,12 @@ PATIENCE = 5
 
 def cause(kind: str, ending: Ending) -> tuple[Cause, str]:
     """Say what failed, and the runtime's words; empty where it was the task itself."""
-    tail = "\n".join(ending.stderr.rstrip().splitlines()[-4:])
+    tail = "\n".join(list(filter(str.strip, ending.stderr.splitlines()))[-4:])
     said = _INITS.findall(tail)
     if said and ending.exit in (1, 126, 127):
         return "missing", said[-1].strip()
     pattern, codes = _CLIENTS[kind]
-    words = pattern.findall(tail)
+    words = [match[match.lastindex or 0] for match in pattern.finditer(tail)]
     if not words or ending.exit not in codes:
         return "", ""
     return "missing" if _NO_COMMAND.search(words[-1]) else "broken", words[-1].strip()
@@ -63,15 +68,17 @@ class Streak:
         if self._until > time.monotonic():
             raise HostTrouble(f"{self._name} starts no containers here: {self._words}")
 
-    def add(self, words: str) -> None:
-        """Count a failure; raises HostUnfit where there were too many."""
+    def add(self, words: str, *, has_run: bool) -> None:
+        """Count a failure; raises HostUnfit where there were too many. ``has_run``: it did run a container before."""
         now = time.monotonic()
         self._since = self._since if self.count else now
         self.count += 1
         self._words = words
         self._until = now + min(_PAUSE, 0.1 * 2.0 ** min(self.count, 10))
-        if self.count >= GIVE_UP and now - self._since >= _SPAN:
-            raise HostUnfit(f"{self._name} starts no containers here: {words}\n  Try:  minionize --doctor")
+        if (self.count >= GIVE_UP and now - self._since >= _SPAN) or (self.count >= AT_FIRST and not has_run):
+            raise HostUnfit(
+                f"{self._name} starts no containers here: {words}\n  See what it is told, and try that:  minionize --dry-run"
+            )
 
     def end(self) -> None:
         """Note that a container ran."""
