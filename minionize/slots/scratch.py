@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from minionize.errors import UsageError
+from minionize.slots.leftovers import hold
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -35,6 +36,7 @@ class Scratch:
         self._prefix = os.fsencode(directory) + b"/"
         self._count = 0
         self._directory = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        hold(self._directory)
         self._untouched = 0  # a time of change of the directory, at which we know that it is empty
 
     def begin(self, text: bytes, environment: MutableMapping[bytes, bytes]) -> bytes:

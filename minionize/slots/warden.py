@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from minionize import place, processes
 from minionize.slots.containers import Keeper
+from minionize.slots.leftovers import remove, sweep
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,11 +41,11 @@ class Warden:
             try:
                 os.close(self._pipe)
                 keeper = Keeper(commands)
-                if _watch(reader, keeper):
+                if _watch(reader, keeper, self.directory):
                     sessions = [pid for pid in self.sessions if pid]
                     keeper.sweep(lambda: processes.children_of_minion(uid, sessions))
                     processes.kill_all(uid, sessions)
-                    _remove(self.directory)
+                    remove(self.directory)
             finally:
                 os._exit(0)
         os.close(reader)
@@ -72,10 +73,10 @@ class Warden:
         """See the warden off. One that was not dismissed ends what still runs, as after a kill -9."""
         os.close(self._pipe)
         os.waitpid(self.pid, 0)
-        _remove(self.directory)
+        remove(self.directory)
 
 
-def _watch(reader: int, keeper: Keeper) -> bool:
+def _watch(reader: int, keeper: Keeper, directory: str) -> bool:
     """Do what the minion asks for until it goes; says whether it went without dismissing us."""
     os.setsid()
     processes.name_warden()
@@ -84,21 +85,9 @@ def _watch(reader: int, keeper: Keeper) -> bool:
     null = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):  # whoever waits for the end of the minion's output must not wait for ours
         os.dup2(null, fd)
+    sweep(directory)  # here, where nobody waits for it
     while asked := os.read(reader, _PIPE):
         keeper.obey(asked.rstrip(b".").splitlines())
         if asked.endswith(b"."):
             return False
     return True
-
-
-def _remove(directory: str) -> None:
-    """Remove the minion's scratch directory: files only, one deep; what is no file stays."""
-    try:
-        names = os.listdir(directory)
-    except OSError:
-        return
-    for path in (*(os.path.join(directory, name) for name in names), directory):
-        try:
-            (os.rmdir if path == directory else os.unlink)(path)
-        except OSError:
-            pass
