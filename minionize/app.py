@@ -101,6 +101,10 @@ class minionizer:  # noqa: N801 - the original's name
         """Work as :meth:`run` does, but raise the MinionizeError that keeps a minion from starting."""
         from minionize.signals import end_as_others
 
+        if self._callback.launches != "programs":
+            from minionize.callbacks.loading import refuse_while_importing
+
+            refuse_while_importing()
         _open_standard_files()
         end_as_others()
         settings = self._settings = load() if self._given is None else self._given

@@ -19,7 +19,7 @@ class Minionized(Spread):
         super().__init__(func, **hooks)
         update_wrapper(self, func)
 
-    def __call__(self, *args: Any, **fields: Any) -> Any:
+    def __call__(self, /, *args: Any, **fields: Any) -> Any:
         """Call the function, here and now."""
         return self.func(*args, **fields)
 

@@ -177,8 +177,14 @@ def load(place: str, said: str) -> FuncCallback:
     from minionize.callbacks.loading import find
 
     found = find(place, said)
-    if isinstance(found, type) and issubclass(found, FuncCallback):
-        found = found()
+    if isinstance(found, type) and issubclass(found, Callback):
+        try:
+            found = found()
+        except TypeError as error:
+            raise UsageError(f"{said}: {place} cannot be made without arguments: {error}") from error
+    if isinstance(found, Callback) and not isinstance(found, FuncCallback):
+        kind = type(found).__name__
+        raise UsageError(f"{said}: {place} is no function, but a callback.\n  Run it:  minionizer({kind}()).run()")
     callback = found if isinstance(found, FuncCallback) else Spread(found)
     callback.command = (place,)
     return callback

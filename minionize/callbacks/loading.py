@@ -12,13 +12,21 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
+#: What is being imported, as its user said it.
+_importing: list[str] = []
+
+
 def find(place: str, said: str) -> Any:
     """Import the module and return what it calls by that name; ``said`` names its setting, for errors.
 
     Modules are looked for in the current directory too, and those beside a file as if it were run. Raises UsageError.
     """
     where, _, name = place.rpartition(":")
-    module = _file(where, said) if where.endswith(".py") or os.sep in where else _module(where, said)
+    _importing.append(said)
+    try:
+        module = _file(where, said) if where.endswith(".py") or os.sep in where else _module(where, said)
+    finally:
+        _importing.pop()
     found: Any = module
     for part in name.split("."):
         try:
@@ -26,6 +34,15 @@ def find(place: str, said: str) -> Any:
         except AttributeError:
             raise UsageError(f"{said}: {where} has no {part}.{_nearest(part, found)}") from None
     return found
+
+
+def refuse_while_importing() -> None:
+    """Raise UsageError where a module that is only imported for its function runs a minion itself."""
+    if _importing:
+        raise UsageError(
+            f"{_importing[-1]}: importing it runs a minion, which was left out.\n"
+            '  Run it only as a program:  if __name__ == "__main__": ...'
+        )
 
 
 def _module(name: str, said: str) -> ModuleType:

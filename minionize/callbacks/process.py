@@ -47,7 +47,7 @@ class ProcessCallback(Callback):
         command = self.to_cmd(loads(param))
         if isinstance(command, str):
             if self.shell:
-                return [b"/bin/sh", b"-c", _encode(command)]
+                return [b"/bin/sh", b"-c", encode(command)]
             from shlex import split
 
             try:
@@ -56,7 +56,7 @@ class ProcessCallback(Callback):
                 raise BadParam(f"to_cmd made no command line: {error}: {command}") from error
         if not command:
             raise BadParam("to_cmd made an empty command line")
-        return [_encode(str(word)) for word in command]
+        return [encode(str(word)) for word in command]
 
 
 class Command(ProcessCallback):
@@ -115,7 +115,8 @@ def which(name: bytes) -> bytes:
     raise CommandNotFound(f"{shown} is {kind}{cure}", 126)
 
 
-def _encode(word: str) -> bytes:
+def encode(word: str) -> bytes:
+    """Make an argument of a word; raises BadParam for one with a NUL."""
     encoded = os.fsencode(word)
     if b"\0" in encoded:
         raise BadParam("an argument holds a NUL character, which no program can be given.")

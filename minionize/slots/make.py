@@ -73,6 +73,8 @@ class Staff:
         try:
             channels = [Channel(index) for index in range(options.slots)]
             return Helper(channels, self._warden, serve, grace=options.grace)
+        except BlockingIOError:  # too many processes, not files
+            raise
         except OSError as error:
             raise _too_many(options.slots, error) from error
 

@@ -9,7 +9,7 @@ from harness import MINION
 
 #: Begins every module: ``note`` writes a line to ``$CAMP/ran``, ``wait`` waits at ``$CAMP/gate``, ``append`` writes elsewhere.
 _TOOLS = """\
-import os
+import os, time
 CAMP = os.environ["CAMP"]
 
 def append(name, *words):
@@ -21,9 +21,17 @@ def note(*words):
     append("ran", *words)
 
 def wait(name="gate"):
-    fd = os.open(f"{CAMP}/{name}", os.O_RDONLY | os.O_CLOEXEC)
-    os.read(fd, 1)
-    os.close(fd)
+    fd = os.open(f"{CAMP}/{name}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        while True:  # in steps: Python may miss a signal that comes just before a call that blocks
+            try:
+                if os.read(fd, 1):
+                    return
+            except BlockingIOError:
+                pass
+            time.sleep(0.005)
+    finally:
+        os.close(fd)
 
 """
 

@@ -144,6 +144,7 @@ LEAVES = {
     "a program in a session of its own": 'subprocess.Popen(["sleep", "1000"], start_new_session=True)',
     "a fork": "os.fork() or time.sleep(1000)",
     "a fork in a group of its own": "os.fork() or (os.setpgid(0, 0), time.sleep(1000))",
+    "a fork in a session of its own": "os.fork() or (os.setsid(), time.sleep(1000))",
     "a process of multiprocessing": "multiprocessing.get_context('fork').Process(target=time.sleep, args=(1000,)).start()",
 }
 

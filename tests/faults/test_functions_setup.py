@@ -144,6 +144,18 @@ def test_a_teardown_that_does_not_end_is_killed_after_the_grace(camp):
     assert camp.counts().done == 3
 
 
+def test_a_teardown_that_does_not_end_can_be_cut_short(camp):
+    """By Ctrl-C: what is done was settled before."""
+    camp.gate()
+    camp.put("1..3")
+    minion = call(camp, hooked(teardown="wait()"), *("--grace", "1h"))
+    (child,) = wait_until(lambda: noted(camp, "teardown"), "the teardown begins")
+    minion.signal(signal.SIGINT)
+    assert minion.code() == 0, minion.err
+    assert has_ended(int(child))
+    assert camp.counts().done == 3
+
+
 def test_hooks_may_say_as_much_as_they_like(camp):
     """More than a pipe holds, also when nothing runs any more."""
     camp.put("1..3")

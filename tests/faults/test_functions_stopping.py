@@ -133,6 +133,36 @@ def test_what_a_stopped_function_says_is_no_news(camp, answer):
     assert camp.outcomes() == {(1, 1): "interrupted"}
 
 
+@pytest.mark.parametrize("how", ["--timeout", "a stop"])
+def test_a_stop_that_python_has_missed_reaches_the_function_all_the_same(camp, how):
+    """It came to a thread, while the function was in a call that blocks: there it waits for the next signal."""
+    camp.gate()
+    camp.put("1")
+    minion = call(
+        camp,
+        """
+        import signal, threading, time
+
+        def f(n):
+            threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+            note(os.getpid())
+            fd = os.open(f"{CAMP}/gate", os.O_RDONLY)
+            try:
+                os.read(fd, 1)
+            finally:
+                note("cleaned up")
+        """,
+        *("--grace", "1h", *(("--timeout", "1s") if how == "--timeout" else ())),
+        variables=ONCE,
+    )
+    running(camp)
+    if how == "a stop":
+        minion.signal(signal.SIGTERM)
+    assert minion.code() == (1 if how == "--timeout" else 143), minion.err
+    assert camp.runs()[1:] == ["cleaned up"]
+
+
 def test_a_function_that_traps_the_signal_itself_is_killed_after_the_grace(camp):
     """As a program is."""
     camp.gate()
@@ -243,6 +273,20 @@ def test_a_drain_in_the_middle_of_a_batch_gives_back_what_has_not_begun(camp):
     assert {(entry.attempt, entry.crashes) for entry in camp.all_entries()} == {(1, 0)}
 
 
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2])
+def test_a_drain_that_reaches_the_children_too_lets_them_end(camp, number):
+    """Schedulers signal all of a job: a function that knows nothing of it goes on to its end."""
+    gate = camp.gate()
+    camp.put("1..4")
+    minion = call(camp, OBEDIENT, "-j2", variables=ONCE)
+    for pid in (*running(camp, 2), *children_of(minion.pid), minion.pid):
+        os.kill(pid, number)
+    minion.has_taken(number)
+    gate.open()
+    assert minion.code() == 99, minion.err
+    assert camp.counts() == Counts(pending=2, delayed=0, leased=0, done=2, dead=0)
+
+
 def test_a_lease_is_renewed_while_a_function_never_comes_back(camp):
     """By the minion, which no function can block: nobody else gets the task."""
     camp.put("1")
@@ -351,10 +395,12 @@ def test_output_that_nobody_reads_stops_nothing_but_itself(camp):
 
 def test_standard_files_may_be_closed_or_full(camp):
     """A full disk behind standard output ends a minion as the end of its reader does; a closed standard input is none at all."""
+    camp.gate()
     camp.put("1..3")
     with open("/dev/full", "wb") as full:
-        minion = call(camp, "def f(n):\n    print(n)\n", stdout=full)
-    assert minion.code() in (1, 141), minion.err
+        minion = call(camp, "def f(n):\n    print(n)\n    if n > 1: wait()\n", stdout=full)
+    assert minion.code() == 141, minion.err
+    assert camp.counts() == Counts(pending=2, delayed=0, leased=0, done=1, dead=0)
     closed = call(
         camp,
         "import sys\ndef f(n):\n    assert sys.stdin.read() == ''\n    print(n)\n",

@@ -11,6 +11,7 @@ import time
 from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from minionize import signals
 from minionize.slots.calls import raised, results
 from minionize.slots.calls.channel import DONE, READY, UNREADY, Channel, Reply
 from minionize.slots.calls.current import BATCH
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from minionize.slots.calls.callee import Callee
 
 #: What the helper did with these is no affair of a child.
-_RESET = (signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTSTP, signal.SIGCHLD)
+_RESET = (signal.SIGINT, signal.SIGTSTP, signal.SIGCHLD)
 #: Seconds after which the minion is woken, however much of the batch is left.
 _NEWS = 0.01
 #: Seconds from which on it is worth a look how much memory was used, and what other processes did for the task.
@@ -37,7 +38,14 @@ def server(callee: Callee, environment: dict[str, str], *, keeps_output: bool) -
     def serve(channel: Channel, wake: int) -> None:
         for number in (*_RESET, *hangup):
             signal.signal(number, signal.SIG_DFL)
-        _Child(callee, channel, wake, keeps_output=keeps_output).run(environment)
+        # Where all of a job is signalled, what runs goes on; programs of its are on their own. And the pool nudges us by SIGCONT.
+        for number in (*signals.DRAIN, signals.CONTINUE):
+            signal.signal(number, _go_on)
+        try:
+            _Child(callee, channel, wake, keeps_output=keeps_output).run(environment)
+        except BaseException as error:
+            raised.print_trace(error)  # of what the function has done to this process
+            raise
 
     return serve
 
@@ -229,6 +237,10 @@ def _by_lines(stream: Any, fd: int) -> Any:
     except (AttributeError, OSError, ValueError):
         pass  # somebody has put something else there
     return open(fd, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+
+
+def _go_on(number: int, frame: object) -> None:
+    """Do nothing."""
 
 
 def _be_the_one_to_end() -> None:

@@ -94,12 +94,12 @@ class Helper:
     def leave(self) -> None:
         """Let the children end, and it after them; those that do not are killed after the grace."""
         self._order(_CLOSE)
-        os.close(self._orders)
         for channel in self.channels:
             channel.close()
 
     def close(self) -> None:
         """Wait for its end, after :meth:`leave`."""
+        os.close(self._orders)
         try:
             os.waitpid(self.pid, 0)
         except ChildProcessError:
@@ -197,7 +197,8 @@ class _Nursery:
             for channel in self._channels:
                 if channel.index != index:
                     channel.drop()
-            _end_with(self._life)
+            _end_with(self._life, -os.getpid())
+            os.register_at_fork(after_in_child=lambda: _end_with(self._life, os.getpid()))  # wherever that goes
             self._serve(self._channels[index], self._wake)
         finally:
             os._exit(70)  # it ends itself
@@ -242,15 +243,15 @@ def _send(pid: int, number: int) -> None:
         return
 
 
-def _end_with(life: int) -> None:
-    """Have the kernel end our process group with the minion, whatever we are at, and should nobody else be left to do it.
+def _end_with(life: int, who: int) -> None:
+    """Have the kernel end a process, or a group (negative), with the minion, should nobody else be left to do it.
 
-    It sends a SIGIO when the only writer of that pipe has gone; nothing is ever written to it.
+    It sends a SIGIO when the only writer of that pipe has gone, whatever they are at; nothing is ever written to it.
     """
     try:
-        # Opened anew: else whom to signal would be the same for all children.
+        # Opened anew: else whom to signal would be the same for all that have it.
         fd = os.open(f"/proc/self/fd/{life}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        fcntl.fcntl(fd, fcntl.F_SETOWN, -os.getpgrp())
+        fcntl.fcntl(fd, fcntl.F_SETOWN, who)
         fcntl.fcntl(fd, fcntl.F_SETFL, os.O_NONBLOCK | os.O_ASYNC)
     except OSError:
         pass  # the helper does it, if it lives

@@ -37,6 +37,10 @@ _WORK, _MOST = 0.02, 256
 #: Seconds after which a child that is still at the same task has the rest of its batch taken away.
 SLOW = 0.1
 
+#: Seconds after which a child that was told to end is nudged: Python does not see a signal that came to another thread, or just
+#: before a call that blocks, until the next one.
+_NUDGE = 0.2
+
 
 class _News:
     """A descriptor that the minion's loop reads for us."""
@@ -147,13 +151,13 @@ class CallPool:
             return
         slot.stopped, slot.deadline = why, NEVER
         slot.stopped_at = time.monotonic()
-        slot.kill_at = slot.stopped_at + self._grace
+        slot.kill_at, slot.nudge_at = slot.stopped_at + self._grace, slot.stopped_at + _NUDGE
         self._helper.signal(slot.index, signal.SIGTERM)
         self._helper.signal(slot.index, signal.SIGCONT)  # one that is stopped would never hear of it
 
     def kill(self, slot: CallSlot) -> None:
         """End what runs in a slot now."""
-        slot.kill_at = NEVER
+        slot.kill_at = slot.nudge_at = NEVER
         self._helper.signal(slot.index, signal.SIGKILL)
 
     def stop_all(self, why: Stopped) -> None:
@@ -234,7 +238,10 @@ class CallPool:
         for slot in self._slots:
             if slot.kill_at <= now:
                 self.kill(slot)
-            due = min(due, slot.kill_at)
+            elif slot.nudge_at <= now:
+                slot.nudge_at = now + _NUDGE
+                self._helper.signal(slot.index, signal.SIGCONT)
+            due = min(due, slot.kill_at, slot.nudge_at)
         if not self._suspended_at:
             for slot in list(self.running.values()):
                 due = min(due, self._watch(slot, now))
@@ -380,7 +387,9 @@ class CallPool:
             if slot.alive and (self._hurried or not slot.ready):  # nobody needs what it would still do
                 self._helper.signal(slot.index, signal.SIGKILL if self._hurried else signal.SIGTERM)
         self._helper.leave()
+        before = signal.signal(signal.SIGINT, self._hurry)
         self._read_until_it_has_gone()
+        signal.signal(signal.SIGINT, before)
         self._helper.close()
         if not sweep and not self.running:
             self._warden.dismiss()
@@ -388,6 +397,11 @@ class CallPool:
             slot.alive = False
             slot.drain()
             slot.output.close()
+
+    def _hurry(self, number: int, frame: object) -> None:
+        """Wait for no teardown any more."""
+        for slot in self._slots:
+            self._helper.signal(slot.index, signal.SIGKILL)
 
     def _read_until_it_has_gone(self) -> None:
         """Read what teardown has to say: a child must not wait for us to do so."""

@@ -25,6 +25,7 @@ class CallSlot:
         *("alive", "announced", "batches", "channel", "cpu", "deadline", "epoch", "heard", "index", "kill_at"),
         *(
             "listens",
+            "nudge_at",
             "_hushed",
             "output",
             "outbox",
@@ -47,7 +48,7 @@ class CallSlot:
         self.sequence = 0
         self.alive = self.ready = self.listens = self.heard = self._hushed = False  # heard: since it was drained
         self.announced = False
-        self.start = self.deadline = self.kill_at = NEVER
+        self.start = self.deadline = self.kill_at = self.nudge_at = NEVER
         self.epoch = self.paused = self.cpu = 0.0  # cpu: what the child has used up to the last task that has ended
         self.stopped: Stopped = ""
         self.stopped_at = NEVER
@@ -114,7 +115,8 @@ class CallSlot:
         self.channel.forget()
         self.batches.clear()
         self.alive = self.ready = False
-        self.stopped, self.stopped_at, self.kill_at = "", NEVER, NEVER
+        self.stopped = ""
+        self.stopped_at = self.kill_at = self.nudge_at = NEVER
 
     # ------------------------------------------------------------------ output
 
