@@ -8,6 +8,7 @@ from pathlib import Path
 from minionize import plugins
 from minionize.engines.memory import MemoryEngine, MemoryQueue
 from minionize.place import identity
+from minionize.settings import launching
 from minionize.settings.document import settings_table
 
 README = Path(__file__).parents[2] / "README.rst"
@@ -16,6 +17,7 @@ README = Path(__file__).parents[2] / "README.rst"
 def generated(text: str) -> str:
     """Return the README's text with its generated tables as they should be."""
     text = _between(text, "settings", settings_table())
+    text = _between(text, "launch settings", settings_table(launching.TABLE))
     return _between(text, "engines", engines_table())
 
 

@@ -20,6 +20,8 @@ BLOCK = re.compile(r"^\.\. code-block:: console\n\n((?:   .*\n|\n)+)", re.MULTIL
 VARIES = (
     (r"\b[0-9a-f]{16}\b", "TASK"),
     (r"\b[0-9a-f]{12}\b", "MINION"),
+    (r"\bl[0-9a-f]{6}\b", "LAUNCH"),
+    (r"\bpid \d+\b", "PID"),
     (r"\b\d+:\d\d(:\d\d)?\b", "CLOCK"),
     (r"\b\d+(\.\d+)?(ms|s|m)\b", "TIME"),
     (r"\b\d+\.\d+/s\b", "RATE"),
@@ -28,6 +30,7 @@ VARIES = (
 FILES = {
     "simulate.sh": '#!/bin/sh\necho "$1 $2"\n',
     "params.csv": "model,seed\nlinear,1\nforest,1\n",
+    "model.py": 'def score(alpha, seed=0):\n    print("scoring", alpha)\n    return {"loss": alpha * 2}\n',
     "params.txt": "red\nblue\n",
 }
 

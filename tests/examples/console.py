@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 _BLOCK = re.compile(r"^( *)\.\. code-block:: console\n\n((?:\1   .*\n|\n)+)", re.MULTILINE)
-#: What differs from run to run: names of minions, and times of either kind.
+#: What differs from run to run: names of minions, of launches and of processes, and times of either kind.
 _VARIES = (
+    (r"\bl[0-9a-f]{6}\b", "LAUNCH"),
+    (r"\bpid \d+\b", "PID"),
     (r"\b[0-9a-f]{12}\b", "MINION"),
     (r"\b\d+((:\d\d)+|(\.\d+)?(ms|s))\b", "TIME"),
 )

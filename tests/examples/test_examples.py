@@ -6,13 +6,14 @@ import csv
 import importlib.util
 import json
 import os
+import re
 import shutil
 import sys
 from itertools import pairwise
 
 import pytest
 from console import EXAMPLES, agrees, run, steps
-from servers import pubsub_server, pulsar_server
+from servers import oar, podman, pubsub_server, pulsar_server, slurm, sshd
 from servers.ports import free_port, is_free
 
 ALL = os.environ.get("MINIONIZE_TEST_ALL") == "1"
@@ -49,7 +50,7 @@ def table_of(directory):
         return list(csv.DictReader(file))
 
 
-@pytest.mark.parametrize("name", ["hello", "callback", "screenshots"])
+@pytest.mark.parametrize("name", ["hello", "callback", "functions", "screenshots", "project"])
 def test_an_example_does_what_its_readme_shows(name, copy):
     """Every command, one after the other, prints what stands below it."""
     here = copy(name)
@@ -60,16 +61,62 @@ def test_an_example_does_what_its_readme_shows(name, copy):
         assert agrees(shown, printed), f"$ {command}\n{printed}"
 
 
+def test_containers_do_what_their_readme_shows(copy):
+    """With an image of that name, which no registry is asked for."""
+    store = podman.shared()
+    store.podman("tag", podman.IMAGE, "docker.io/library/busybox:1")
+    here, store = copy("container"), {name: value for name, value in store.environment.items() if name != "PATH"}
+    for command, shown in steps(here / "README.rst"):
+        printed = run(f"{{ {command}\n}} 2>&1", here, MINION_RUNTIME="podman", **store).out
+        assert agrees(shown, printed), f"$ {command}\n{printed}"
+
+
+def test_machines_that_ssh_enters_work_together(copy):
+    """The commands of its README, with a real sshd that is both machines."""
+    environ = {"MINION_LAUNCH_EXTRA": f"-F {sshd.shared().config}"}
+    here = copy("ssh")
+    for command, shown in steps(here / "README.rst"):
+        printed = run(f"{{ {command}\n}} 2>&1", here, **environ).out
+        assert agrees(shown, printed), f"$ {command}\n{printed}"
+    ran = (here / ".local/state/minionize/launches").glob("*.json")
+    assert [json.loads(path.read_text())["size"] for path in ran] == [4]
+
+
+def test_an_array_on_slurm_works_as_its_readme_shows(copy):
+    """With a real Slurm of four nodes; one element is cancelled in the middle."""
+    here = copy("slurm")
+    for command, shown in steps(here / "README.rst"):
+        printed = run(f"{{ {command}\n}} 2>&1", here, 100, **slurm.shared().environment).out
+        printed = re.sub(r"(?<=batch job )\d+", "4711", printed)
+        assert agrees(shown, printed), f"$ {command}\n{printed}"
+
+
+def test_an_array_on_oar_works_as_its_readme_shows():
+    """With a real OAR of four nodes; one element is deleted in the middle."""
+    server = oar.shared()
+    here = server.example(EXAMPLES / "oar")
+    for command, shown in steps(EXAMPLES / "oar" / "README.rst"):
+        printed = server.run("sh", "-c", f"{{ {command}\n}} 2>&1", cwd=here)
+        assert agrees(shown, printed), f"$ {command}\n{printed}"
+
+
 def test_every_example_is_run_here():
     """A new one must be added to these tests."""
     assert sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir()) == [
         "callback",
+        "container",
         "digits",
         "engine",
+        "entrypoint",
+        "functions",
         "hello",
+        "oar",
+        "project",
         "pubsub",
         "pulsar",
         "screenshots",
+        "slurm",
+        "ssh",
     ]
 
 
