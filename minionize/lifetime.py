@@ -49,6 +49,8 @@ class Lifetime:
             grant = granted(self._job)
             if grant is not None:
                 self._take(grant)
+                if self.left() < SOONEST:  # by what was told at its start: it may have been given more since
+                    self.renew()
 
     def left(self) -> float:
         """Return the seconds until what runs has to be stopped; infinite where there is no end, or none known yet."""
@@ -65,6 +67,7 @@ class Lifetime:
     def renew(self) -> None:
         """Ask again: time stood still for us, and perhaps for our job too. Until the answer comes there is no end."""
         if self._job is not None:
+            self.close()  # what was asked before is answered of before
             self._end, self._ask_at = _FOREVER, self._clock()
 
     def close(self) -> None:

@@ -151,7 +151,9 @@ class Minion:
             self._pool.stop_all("leaving")
             while self._late:
                 _, ended = self._late.popleft()
-                self._conclude(ended.slot, ended.task, ended.ending._replace(stopped="leaving"))
+                if reason != "lifetime":  # a stop of our own came after it
+                    ended.ending = ended.ending._replace(stopped="leaving")
+                self._conclude(ended.slot, ended.task, ended.ending)
 
     def _give_back(self) -> None:
         self._outcomes.give_back(self._ready)
@@ -352,7 +354,9 @@ class Minion:
             self._reap()
 
     def _react(self, received: bytes) -> None:
-        if _CHILD in received:
+        # A scheduler's stop reaches the children too, even first: what ended with it, by whatever exit code, was interrupted.
+        first = not self._options.supervised or not any(number in received for number in signals.STOP)
+        if _CHILD in received and first:
             self._reap()
         for number in sorted(set(received.translate(None, _ROUTINE))):
             if number in signals.STOP:
@@ -365,6 +369,8 @@ class Minion:
             elif number == signals.CONTINUE:
                 self._courier.renew()
                 self._lifetime.renew()
+        if _CHILD in received and not first:
+            self._reap()
         for message in self._courier.messages():
             self._hear(message)
 
@@ -451,7 +457,7 @@ class Minion:
                 due = min(due, self._late[0][0])
                 break
             _, ended = self._late.popleft()
-            self._conclude(ended.slot, ended.task, ended.ending)
+            self._conclude(ended.slot, ended.task, self._explained(ended.ending))
         if self._hold_until > now:
             due = min(due, self._hold_until)
         self._watch_output()
@@ -464,6 +470,11 @@ class Minion:
             due = min(due, self._moved + HOARD)
         due = min(due, self._deliver(now))
         return now if self._finished() else due
+
+    def _explained(self, ending: Ending) -> Ending:
+        """Where all of a job was told to drain, what does not know that signal died of it: that was no failure."""
+        told = self._departure.reason == "drain" and ending.signal in signals.DRAIN
+        return ending._replace(stopped="leaving") if told else ending
 
     def _watch_time(self, now: float) -> float:
         options = self._options

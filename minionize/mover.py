@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, cast
 
 from minionize.errors import BadParam, UsageError
 from minionize.model import Ack, Nack, NewTask
-from minionize.policy import BATCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,8 +22,8 @@ if TYPE_CHECKING:
 #: Seconds without a task before the source is believed to have none: approximate books may be a moment behind, and where
 #: the source cannot tell, an empty answer proves little.
 LAST_WAIT, LONG_WAIT = 0.5, 5.0
-#: Most tasks of one trip, where they are small: some engines look through all they have to take a few off.
-MOST = 4096
+#: Tasks of the first trip, and the most of one where they are small: some engines look through all they have to take a few off.
+FIRST, MOST = 256, 4096
 #: Bytes of params from which on a trip is large enough.
 LARGE = 1 << 20
 
@@ -47,7 +46,7 @@ class Mover:
         self._source, self._target, self._stop = source, target, stop
         self._verbs = source.traits.admin
         self._kept: list[Task] = []  # refused, and held by us so that they do not come again
-        self._limit = BATCH
+        self._limit = FIRST
 
     def run(self) -> None:
         """Move all there is, or until told to stop; nothing is held any more then. Raises what the two queues raise."""
@@ -80,7 +79,7 @@ class Mover:
         wait = LAST_WAIT if self._source.traits.finite else LONG_WAIT
         delivery = self._source.exchange(limit=self._limit, wait=wait)
         large = sum(len(task.param) for task in delivery.tasks) > LARGE
-        self._limit = BATCH if large else min(MOST, self._limit * 2)
+        self._limit = FIRST if large else min(MOST, self._limit * 2)
         return delivery
 
     def _keeps(self, task: Task) -> bool:

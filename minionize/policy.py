@@ -167,7 +167,7 @@ def is_bad_host(failures: int, successes: int, limit: int, done_before: int | No
 
 def exit_code(reason: Reason, *, dead: int, left: bool, signal: int = 0, ignore_failures: bool = False) -> int:
     """Give the exit code of a minion; ``left``: there is work left in the queue."""
-    fixed = {"bad_host": 71, "engine_lost": 75, "output": 141, "error": 2}
+    fixed = {"bad_host": 71, "engine_lost": 75, "output": 141, "error": 70}
     if reason in fixed:
         return fixed[reason]
     if reason == "signal":

@@ -40,8 +40,10 @@ class Signals:
             return b""
 
     def close(self) -> None:
-        """Go back to how signals were; whoever still notifies us is not heard."""
+        """Go back to how signals were, but for a drain: schedulers repeat theirs, and it must not kill who is leaving."""
         for number, handler in self._handlers.items():
+            if number in DRAIN and handler in (None, signal.SIG_DFL):
+                handler = signal.SIG_IGN  # noqa: PLW2901 - see above
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
         signal.set_wakeup_fd(self._before)
         writer, self._writer = self._writer, -1

@@ -68,6 +68,8 @@ def _file(path: str, said: str) -> ModuleType:
     if not os.path.isfile(path):
         raise UsageError(f"{said}: there is no file {path} (in {os.getcwd()})")
     name = os.path.splitext(os.path.basename(path))[0]
+    if name in sys.stdlib_module_names:
+        raise UsageError(f"{said}: {path} hides Python's own module {name}.\n  Give the file another name.")
     _look_in(os.path.dirname(os.path.abspath(path)))
     spec = spec_from_file_location(name, path)
     if spec is None or spec.loader is None:

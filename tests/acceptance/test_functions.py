@@ -146,6 +146,7 @@ WRONG = {
     "missing.py:f": "no_such_package",
     "leaving.py:f": '__name__ == "__main__"',
     "invalid.py:f": "SyntaxError",
+    "turtle.py:f": "hides Python's own module turtle",
 }
 
 
@@ -171,6 +172,7 @@ class Program(ProcessCallback):
     here.write("missing.py", "import no_such_package\n")
     here.write("leaving.py", "import sys\nsys.exit(3)\n")
     here.write("invalid.py", "def f(:\n")
+    here.write("turtle.py", "def f(n): pass\n")
     here.put("1")
     done = here.minionize("--python", name)
     assert (done.code, WRONG[name] in done.err) == (2, True), done.err

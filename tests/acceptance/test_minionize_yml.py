@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 
 import pytest
 from servers import podman
@@ -146,7 +147,7 @@ def test_a_minion_in_python_takes_its_settings(filled):
         "        return ['echo', 'called', str(param['n'])]\n"
         "raise SystemExit(minionizer(Echo()).run())\n",
     )
-    done = filled.run("python3", "run.py")
+    done = filled.run(sys.executable, "run.py")
     assert (done.code, done.out) == (99, "called 1\n"), done.err
 
 

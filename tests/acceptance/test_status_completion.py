@@ -113,7 +113,7 @@ def test_zsh(scripts, here):
 def test_every_option_and_verb_is_in_every_script(here, command):
     """They are made from the same parser as the help."""
     help = here.run(command, "--help").out
-    options = set(re.findall(r"^  .*?(--[a-z][a-z-]+)", help, re.MULTILINE))
+    options = set(re.findall(r"^  (?:-\w(?: \S+)?, )?(--[a-z][a-z-]+)", help, re.MULTILINE))
     verbs = set(re.findall(r"^    ([a-z]+)  ", help.partition("\nverbs:")[2], re.MULTILINE))
     assert "--version" in options
     for shell in ("bash", "zsh", "fish"):

@@ -235,6 +235,31 @@ def test_a_job_that_is_signalled_as_a_whole_was_interrupted(camp):
     assert set(camp.outcomes().values()) == {"interrupted"}
 
 
+def test_a_function_that_catches_the_stop_of_its_job_is_not_done(camp):
+    """Its process hears of it before the minion does: what it returns then is not known to be whole."""
+    camp.gate()
+    camp.put("1")
+    minion = call(
+        camp,
+        """
+        def f(n):
+            note(os.getpid())
+            try:
+                wait()
+            except BaseException:
+                return "half"
+        """,
+        variables={**ONCE, "OAR_JOB_ID": "1", "OAR_JOB_TYPES": ""},
+    )
+    (child,) = running(camp)
+    os.kill(child, signal.SIGTERM)
+    wait_for_the_end_of(child)
+    minion.signal(signal.SIGTERM)
+    assert minion.code() == 143, minion.err
+    assert camp.outcomes() == {(1, 1): "interrupted"}
+    assert camp.counts() == Counts(pending=1, delayed=0, leased=0, done=0, dead=0)
+
+
 def test_nohup_keeps_functions_from_a_hangup_too(camp):
     """A SIGHUP that the minion ignores is ignored by its children."""
     gate = camp.gate()

@@ -246,6 +246,47 @@ def test_a_child_that_is_signalled_first_was_interrupted(camp):
     assert camp.counts().pending == 1
 
 
+def test_a_program_that_ends_well_by_the_stop_of_its_job_was_interrupted(camp):
+    """One that traps SIGTERM and exits with 0 is not done: its end and our stop came together."""
+    command = camp.script("command", "trap 'exit 0' TERM; echo $$ >> ran; while :; do sleep 1000 & wait; done")
+    camp.put("1")
+    minion = camp.minion(command, variables={"OAR_JOB_ID": "1", "OAR_JOB_TYPES": ""})
+    (child,) = running(camp)
+    minion.signal(signal.SIGSTOP)
+    os.kill(child, signal.SIGTERM)
+    wait_until(lambda: has_ended(child), "the end of the child")
+    minion.signal(signal.SIGTERM)
+    minion.signal(signal.SIGCONT)
+    assert minion.code() == 143, minion.err
+    assert camp.outcomes() == {(1, 1): "interrupted"}
+    assert camp.counts() == Counts(pending=1, delayed=0, leased=0, done=0, dead=0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2])
+def test_a_drain_that_ends_a_program_too_costs_no_attempt(camp, number):
+    """Where a whole job is told to drain, what does not know that signal dies of it."""
+    command = camp.script("command", OBEDIENT)
+    camp.put("1")
+    minion = camp.minion(command, variables={"OAR_JOB_ID": "1", "OAR_JOB_TYPES": "", "MINION_MAX_ATTEMPTS": "1"})
+    (child,) = running(camp)
+    os.kill(child, number)
+    minion.signal(number)
+    assert minion.code() == 99, minion.err
+    assert camp.outcomes() == {(1, 1): "interrupted"}
+    assert camp.counts().pending == 1
+
+
+def test_a_failure_before_the_end_of_our_own_lifetime_is_one(camp):
+    """It waits whether a stop from outside follows; that we leave ourselves meanwhile explains nothing."""
+    command = camp.script("command", "exit 3")
+    camp.put("1")
+    variables = {"OAR_JOB_ID": "1", "OAR_JOB_TYPES": "", "MINION_MAX_ATTEMPTS": "1"}
+    minion = camp.minion("--lifetime", "1.9s", command, variables=variables)
+    assert minion.code() == 1, minion.err
+    assert camp.outcomes() == {(1, 1): "failed"}
+    assert camp.entries()[1].failure.exit == 3
+
+
 def test_a_crash_of_its_own_is_a_failure_in_a_job_too(camp):
     """Nobody stops a program by a segmentation fault."""
     command = camp.script("command", "kill -SEGV $$")

@@ -25,11 +25,11 @@ class Answers:
     """Stands in for a scheduler: what it will answer, in turn; None: not yet."""
 
     def __init__(self):
-        self.asked, self.dropped, self.next = 0, 0, []
+        self.asked, self.dropped, self.next, self.job = 0, 0, [], JOB
 
     def ask(self, job):
         """Be asked about the job."""
-        assert job == JOB
+        assert job == self.job
         self.asked += 1
         return self
 
@@ -169,3 +169,33 @@ def test_the_environment_of_the_job_is_believed_first(clock, monkeypatch):
     monkeypatch.setattr("minionize.place.grant.granted", lambda job: Grant(110.0, 210.0))
     one = lifetime.Lifetime(None, JOB, 5.0, clock)
     assert (one.left(), one.whole, one.watch(clock.now)) == (100, 200, clock.now + 50)
+
+
+def test_what_was_asked_before_a_pause_is_not_heard_after_it(clock, slurm):
+    """Neither its answer nor its silence says how long the job lasts now."""
+    one = Lifetime(None, JOB, 5.0, clock)
+    slurm.next = ["5:10 5:10", None, "4:10 5:10"]
+    one.watch(clock.now)
+    one.watch(clock.now)
+    clock.now += 150
+    one.watch(clock.now)  # asks again
+    one.watch(clock.now)  # and has no answer yet
+    clock.now += 1000
+    one.renew()
+    assert one.left() == FOREVER
+    one.watch(clock.now)  # asks anew
+    assert one.left() == FOREVER
+    one.watch(clock.now)
+    assert one.left() == 250 - 5 - MARGIN
+
+
+def test_an_end_that_is_over_already_is_asked_about(clock, slurm):
+    """The environment tells what was granted when the job began; it may have been given more since."""
+    over = {**JOB, "SLURM_JOB_END_TIME": "1000", "SLURM_JOB_START_TIME": "400"}
+    slurm.job = over
+    slurm.next = ["30:00 40:00"]
+    one = Lifetime(None, over, 5.0, clock)
+    assert one.left() == FOREVER
+    one.watch(clock.now)
+    one.watch(clock.now)
+    assert one.left() == 1800 - 5 - MARGIN

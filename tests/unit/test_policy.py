@@ -279,7 +279,7 @@ def test_a_halt_is_a_failure_though_failures_are_ignored():
     assert exit_code("halt", dead=1, left=True, ignore_failures=True) == 1
 
 
-@pytest.mark.parametrize(("reason", "code"), [("bad_host", 71), ("engine_lost", 75), ("output", 141), ("error", 2)])
+@pytest.mark.parametrize(("reason", "code"), [("bad_host", 71), ("engine_lost", 75), ("output", 141), ("error", 70)])
 def test_some_reasons_have_a_code_of_their_own(reason, code):
     """Whatever became of the tasks."""
     assert {exit_code(reason, dead=dead, left=left) for dead in (0, 1) for left in (False, True)} == {code}

@@ -55,7 +55,7 @@ class _Child:
         self._callee, self._channel, self._reply = callee, channel, Reply(channel, wake)
         self._keeps_output = keeps_output
         self._listener = select.poll()  # to see whether something was printed
-        self._interruptible = self._leaving = self._unheard = self._copied = False
+        self._interruptible = self._told = self._leaving = self._unheard = self._copied = False
         self._woke = 0.0
         self._cpu = self._theirs = 0.0  # processor time up to the last task: ours, and that of processes we waited for
 
@@ -151,7 +151,7 @@ class _Child:
         """Leave when told to: out of the function at once, else when what we are at is done."""
         self._leaving = True
         if self._interruptible:
-            self._interruptible = False
+            self._interruptible, self._told = False, True
             raise raised.Stopped(128 + number)
 
     # ------------------------------------------------------------------ calls
@@ -180,15 +180,19 @@ class _Child:
             value = self._callee.call(param)
             if self._copied:
                 self._end_copy()
+            if self._told:  # the function has caught it: what it left is not known to be whole
+                raise raised.Stopped  # noqa: TRY301
             body = b"" if value is None else results.encode(value)
             self._interruptible = False
             kind = DONE
         except raised.Stopped:
             raise
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it is what became of the task
+        except BaseException as error:
             self._interruptible = False
             if self._copied:
                 self._end_copy(error)
+            if self._told:
+                raise raised.Stopped from error
             kind, body = raised.write(raised.misfit(self._callee, param, error) or error)
         self._flush()
         ended, cpu = time.monotonic(), time.process_time()
