@@ -66,7 +66,7 @@ class Question:
         if self._pid:
             try:
                 os.kill(self._pid, signal.SIGKILL)
-                os.waitpid(self._pid, os.WNOHANG)  # one whose file system hangs ends when that is back
+                os.waitpid(self._pid, 0)
             except (ProcessLookupError, ChildProcessError):
                 pass
             self._pid = 0

@@ -10,8 +10,7 @@ from minionize.cli import copy
 from minionize.engines.memory import MemoryEngine, MemoryQueue
 from minionize.errors import BadParam, EngineUnavailable, UsageError
 from minionize.model import Ack, Bury, Control, Failure, Nack, NewTask
-from minionize.mover import Mover
-from minionize.policy import BATCH
+from minionize.mover import FIRST, Mover
 from minionize.settings import load, table
 from minionize.testing import FakeClock, identity
 
@@ -89,7 +88,7 @@ def move(source, target, stop=bool):
 
 def test_all_that_waits_goes_in_its_order(source, target):
     """Several batches of it."""
-    source.fill(3 * BATCH + 1)
+    source.fill(3 * FIRST + 1)
     before = source.params()
     assert move(source, target).moved == len(before)
     assert (source.params(), target.params("pending")) == ([], before)
@@ -136,10 +135,10 @@ def test_what_is_held_done_or_dead_stays(source, target):
 
 def test_a_drained_queue_can_be_moved(source, target):
     """It gives no minion anything: its tasks are taken from the list."""
-    source.fill(BATCH + 5)
+    source.fill(FIRST + 5)
     source.open().control(Control("ana@host", 4102444800.0))
-    assert move(source, target).moved == BATCH + 5
-    assert (source.counts(), target.counts()) == ({}, {"pending": BATCH + 5})
+    assert move(source, target).moved == FIRST + 5
+    assert (source.counts(), target.counts()) == ({}, {"pending": FIRST + 5})
 
 
 def test_a_source_that_forgets_nothing_says_done(source, target):
@@ -306,15 +305,15 @@ def test_a_queue_of_refused_tasks_alone_comes_to_an_end(source, target):
 
 def test_a_copy_that_is_stopped_finishes_its_batch(source, target):
     """And holds nothing any more."""
-    source.fill(3 * BATCH)
+    source.fill(3 * FIRST)
     mover = move(source, target, stop=lambda: bool(target.counts()))
-    assert mover.moved == BATCH
-    assert source.counts() == {"pending": 2 * BATCH}
+    assert mover.moved == FIRST
+    assert source.counts() == {"pending": 2 * FIRST}
 
 
 def test_a_target_that_stops_answering_leaves_the_rest_at_the_source(source, target):
     """Given back at once."""
-    source.fill(2 * BATCH)
+    source.fill(2 * FIRST)
     giver, taker = source.open("mover"), target.open("mover")
     put = taker.put
 
@@ -329,12 +328,12 @@ def test_a_target_that_stops_answering_leaves_the_rest_at_the_source(source, tar
     with pytest.raises(EngineUnavailable):
         Mover(giver, taker).run()
     giver.close()
-    assert (source.counts(), target.counts()) == ({"pending": BATCH}, {"pending": BATCH})
+    assert (source.counts(), target.counts()) == ({"pending": FIRST}, {"pending": FIRST})
 
 
 def test_an_error_says_what_was_moved_before_it(source, target, capsys):
     """It is for good: the next copy has less to do."""
-    source.fill(2 * BATCH)
+    source.fill(2 * FIRST)
     giver, taker = source.open("mover"), target.open("mover")
     put = taker.put
 
@@ -346,7 +345,7 @@ def test_an_error_says_what_was_moved_before_it(source, target, capsys):
     taker.put = once
     with pytest.raises(EngineUnavailable):
         copy._move(giver, taker, "minion-queue copy ...")
-    assert f": {BATCH} moved before this:\n" in capsys.readouterr().err
+    assert f": {FIRST} moved before this:\n" in capsys.readouterr().err
 
 
 def test_refused_tasks_are_named_with_the_reason(source, target, capsys):
