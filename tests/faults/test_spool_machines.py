@@ -134,6 +134,7 @@ def own_volume(request, tmp_path_factory):
     volume.leave()
 
 
+@pytest.mark.timeout(300)  # the file system itself takes its time to miss a machine, a busy one more of it
 def test_a_machine_dies(own_volume, tmp_path):
     """With its mount and all its minions; those of the other machine finish its work."""
     machines = Machines(own_volume.mounts[::-1], tmp_path)
