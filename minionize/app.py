@@ -100,8 +100,10 @@ class minionizer:  # noqa: N801 - the original's name
     def work(self) -> int:
         """Work as :meth:`run` does, but raise the MinionizeError that keeps a minion from starting."""
         from minionize.signals import end_as_others
+        from minionize.slots.make import Staff
 
-        if self._callback.launches != "programs":
+        callback = self._callback
+        if callback.launches != "programs":
             from minionize.callbacks.loading import refuse_while_importing
 
             refuse_while_importing()
@@ -111,11 +113,7 @@ class minionizer:  # noqa: N801 - the original's name
         preemptible = settings[table.PREEMPTIBLE]
         me = place.identity(None, preemptible=place.best_effort(os.environ) if preemptible is None else preemptible)
         how = read_options(settings)
-
-        from minionize.slots.make import Staff
-
-        self._callback.enlist(me, quiet=self._quiet)
-        callback = self._callback
+        callback.enlist(me, quiet=self._quiet)
         here = callback.launches != "calls"  # these are set up where they are called
         if here:
             _set_up(callback)

@@ -188,15 +188,12 @@ class Minion:
 
     def _is_spent(self) -> bool:
         """Leave where the tasks or the time that we were granted are used up."""
-        if self._has_had_enough():
+        most = self._options.max_tasks
+        if most is not None and self.tally.started >= most:
             self._leave("max_tasks")
         elif (left := self._lifetime.left()) < _NEVER and not policy.fits(self.tally.durations, left):
             self._leave("lifetime")
         return self._departure.reason is not None
-
-    def _has_had_enough(self) -> bool:
-        most = self._options.max_tasks
-        return most is not None and self.tally.started >= most
 
     def _start(self, task: Task) -> None:
         self.tally.started += 1

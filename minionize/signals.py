@@ -23,7 +23,7 @@ class Signals:
             old = signal.getsignal(number)
             if number == signal.SIGHUP and old == signal.SIG_IGN:
                 continue
-            self._handlers[number] = signal.signal(number, _ignore)
+            self._handlers[number] = signal.signal(number, ignore)
 
     def notify(self) -> None:
         """Wake the loop; any thread may call it."""
@@ -51,6 +51,16 @@ class Signals:
         os.close(self.reader)
 
 
+def stand_aside() -> None:
+    """Have no part in the job any more, in a process that goes after its minion: be heard of by nobody, and hear none of its signals."""
+    os.setsid()
+    for number in (*STOP, *DRAIN, SUSPEND):  # a scheduler signals all of a job; what the minion decides is done
+        signal.signal(number, signal.SIG_IGN)
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):  # whoever waits for the end of the minion's output must not wait for ours
+        os.dup2(null, fd)
+
+
 def end_as_others() -> None:
     """Let what ends any other process end pid 1, too, from now on: the kernel spares that one until it listens."""
     if os.getpid() == 1:
@@ -68,5 +78,5 @@ def _end(number: int, frame: object) -> None:
     os._exit(128 + number)
 
 
-def _ignore(number: int, frame: object) -> None:
-    """Do nothing: the wake-up byte is what counts."""
+def ignore(number: int, frame: object) -> None:
+    """Do nothing: the wake-up byte, or what the signal cut short, is what counts."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from minionize.callbacks.base import Callback
 from minionize.errors import BadParam, UsageError
+from minionize.params import jsontext
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +70,7 @@ class FuncCallback(Callback):
 
     def show(self, task: NewTask | Entry) -> str:
         """Write the call."""
-        return self._shown((_value(task.param),), {})
+        return self._shown((jsontext.value(task.param),), {})
 
     def _shown(self, args: tuple[Any, ...], fields: dict[str, Any]) -> str:
         words = [repr(one) for one in args] + [f"{name}={value!r}" for name, value in fields.items()]
@@ -95,22 +96,13 @@ class Spread(FuncCallback):
 
     def show(self, task: NewTask | Entry) -> str:
         """Write the call."""
-        return self._shown(*_spread(_value(task.param)))
+        return self._shown(*_spread(jsontext.value(task.param)))
 
 
 def _spread(param: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     if isinstance(param, dict):
         return (), param
     return tuple(param) if isinstance(param, list) else (param,), {}
-
-
-def _value(text: str) -> Any:
-    from json import loads
-
-    try:
-        return loads(text)
-    except (ValueError, RecursionError) as error:
-        raise BadParam(f"Python cannot read the param: {error}") from None
 
 
 def _signature(func: Callable[..., Any]) -> Any:

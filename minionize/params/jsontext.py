@@ -95,6 +95,14 @@ def decode(text: str) -> Any:
         raise BadParam(f"not valid JSON: {error}: {shorten(text)}") from error
 
 
+def value(param: str) -> Any:
+    """Read a param as a Python value; raises BadParam for one that is JSON, but too deep or too long a number for Python."""
+    try:
+        return loads(param)
+    except (ValueError, RecursionError) as error:
+        raise BadParam(f"Python cannot read the param: {error}") from None
+
+
 def decode_keeping_digits(text: str) -> Any:
     """Read a JSON text with every number as a :class:`Number`; raises BadParam where it is none, or ambiguous."""
     value, end = _read(text, _skip_blanks(text, 0))

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import mmap
 import os
-import signal
 from typing import TYPE_CHECKING
 
-from minionize import place, processes
+from minionize import place, processes, signals
 from minionize.slots.containers import Keeper
 from minionize.slots.leftovers import remove, sweep
 
@@ -78,13 +77,8 @@ class Warden:
 
 def _watch(reader: int, keeper: Keeper, directory: str) -> bool:
     """Do what the minion asks for until it goes; says whether it went without dismissing us."""
-    os.setsid()
+    signals.stand_aside()
     processes.name_warden()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTSTP):
-        signal.signal(number, signal.SIG_IGN)  # a scheduler signals all of a job: the warden goes after its minion
-    null = os.open(os.devnull, os.O_RDWR)
-    for fd in (0, 1, 2):  # whoever waits for the end of the minion's output must not wait for ours
-        os.dup2(null, fd)
     sweep(directory)  # here, where nobody waits for it
     while asked := os.read(reader, _PIPE):
         keeper.obey(asked.rstrip(b".").splitlines())

@@ -121,16 +121,11 @@ class Oar(Started):
 @functools.cache
 def _lacking():
     """Say what this machine lacks; empty where it has all."""
-    if os.geteuid() != 0:
-        return "only root can start an OAR"
-    for command in ("oarsub", "/usr/lib/oar/Almighty", "sshd", "psql", "ip", "nsenter"):
-        if shutil.which(command, path=PATH) is None:
-            packages = "libjson-perl oar-server oar-server-pgsql oar-node oar-user oar-user-pgsql postgresql openssh-server iproute2"
-            return f"there is no {command}: apt-get install --no-install-recommends {packages}"
-    done = subprocess.run(
-        ["unshare", "--net", "--mount", "true"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    commands = ("oarsub", "/usr/lib/oar/Almighty", "sshd", "psql", "ip", "nsenter")
+    packages = (
+        "libjson-perl oar-server oar-server-pgsql oar-node oar-user oar-user-pgsql postgresql openssh-server iproute2"
     )
-    return f"no namespaces can be made here: {done.stderr.strip()}" if done.returncode else ""
+    return need.of_a_cluster("an OAR", commands, packages, PATH, "--net", "--mount")
 
 
 def require():

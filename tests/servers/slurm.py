@@ -91,16 +91,9 @@ class Slurm(Started):
 @functools.cache
 def _lacking():
     """Say what this machine lacks; empty where it has all."""
-    if os.geteuid() != 0:
-        return "only root can start a Slurm cluster"
-    for command in ("slurmctld", "slurmd", "sbatch", "munged", "unshare"):
-        if shutil.which(command, path=PATH) is None:
-            packages = "slurmctld slurmd slurm-client munge util-linux"
-            return f"there is no {command}: apt-get install --no-install-recommends {packages}"
-    done = subprocess.run(
-        ["unshare", "--uts", "--mount", "true"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
-    return f"no namespaces can be made here: {done.stderr.strip()}" if done.returncode else ""
+    commands = ("slurmctld", "slurmd", "sbatch", "munged", "unshare")
+    packages = "slurmctld slurmd slurm-client munge util-linux"
+    return need.of_a_cluster("a Slurm cluster", commands, packages, PATH, "--uts", "--mount")
 
 
 def require():

@@ -40,7 +40,7 @@ def server(callee: Callee, environment: dict[str, str], *, keeps_output: bool) -
             signal.signal(number, signal.SIG_DFL)
         # Where all of a job is signalled, what runs goes on; programs of its are on their own. And the pool nudges us by SIGCONT.
         for number in (*signals.DRAIN, signals.CONTINUE):
-            signal.signal(number, _go_on)
+            signal.signal(number, signals.ignore)
         try:
             _Child(callee, channel, wake, keeps_output=keeps_output).run(environment)
         except BaseException as error:
@@ -241,10 +241,6 @@ def _by_lines(stream: Any, fd: int) -> Any:
     except (AttributeError, OSError, ValueError):
         pass  # somebody has put something else there
     return open(fd, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
-
-
-def _go_on(number: int, frame: object) -> None:
-    """Do nothing."""
 
 
 def _be_the_one_to_end() -> None:

@@ -16,6 +16,8 @@ import time
 from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple
 
+from minionize import signals
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 _ORDER = Struct("<BIi")
 _REPORT = Struct("<IiidQ")
 _FORK, _SIGNAL, _CLOSE = range(3)
-_IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTSTP)
 _MANY = 64
 
 
@@ -139,15 +140,10 @@ class _Nursery:
         import gc
 
         gc.freeze()  # what is shared with the children stays shared
-        os.setsid()
-        null = os.open(os.devnull, os.O_RDWR)
-        for fd in (0, 1, 2):  # whoever waits for the end of the minion's output must not wait for ours
-            os.dup2(null, fd)
+        signals.stand_aside()
         os.set_blocking(self._reports, True)
-        for number in _IGNORED:  # a scheduler signals all of a job: what the minion decides is done
-            signal.signal(number, signal.SIG_IGN)
         reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        signal.signal(signal.SIGCHLD, _ignore)
+        signal.signal(signal.SIGCHLD, signals.ignore)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         poller = select.poll()
         poller.register(self._orders, select.POLLIN)
@@ -264,7 +260,3 @@ def _flush() -> None:
             stream.flush()
         except (AttributeError, OSError, ValueError):
             pass
-
-
-def _ignore(number: int, frame: object) -> None:
-    """Do nothing: the wake-up byte is what counts."""

@@ -10,12 +10,12 @@ import _thread
 import os
 import signal
 import time
-from json import loads
 from resource import RUSAGE_SELF, getrusage
 from typing import TYPE_CHECKING, Any
 
 from minionize import signals
 from minionize.errors import BadParam
+from minionize.params import jsontext
 from minionize.policy import Ending
 from minionize.slots import output
 from minionize.slots.calls import raised, results
@@ -86,9 +86,9 @@ class InlineSlots:
 
     def _call(self, task: Task) -> tuple[str | None, BaseException | None]:
         try:
-            param = loads(task.param)
-        except (ValueError, RecursionError) as error:
-            return None, BadParam(f"Python cannot read the param: {error}")
+            param = jsontext.value(task.param)
+        except BadParam as error:
+            return None, error
         interrupts = _Interrupts(self._timeout)
         try:
             BATCH.open([param], names([task]))

@@ -339,13 +339,10 @@ class CallPool:
         # What it had done when it was told to stop is done.
         stopped: Stopped = slot.stopped if record.ended > slot.stopped_at else ""
         took = record.took if not slot.paused else max(0.0, record.took - slot.paused)
+        ending = Ending(0, None, "", stopped, record.start, took, record.cpu, record.rss, stderr, None)
         if record.kind == said.DONE and not stopped:
-            result = record.body.decode() or None
-            ending = Ending(0, None, "", "", record.start, took, record.cpu, record.rss, "", result)
-            self._ended.append(Ended(slot.index, task, ending))
-        else:
-            ending = Ending(0, None, "", stopped, record.start, took, record.cpu, record.rss, stderr, None)
-            self._ended.append(raised.read(slot.index, task, ending, record.kind, record.body))
+            ending = ending._replace(stderr="", result=record.body.decode() or None)
+        self._ended.append(raised.read(slot.index, task, ending, record.kind, record.body))
         slot.begin(record.ended, record.start + record.took, self._timeout)
 
     # ------------------------------------------------------------------ the helper

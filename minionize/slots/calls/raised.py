@@ -36,7 +36,7 @@ def write(error: BaseException) -> tuple[int, bytes]:
 
 
 def read(slot: int, task: Task, ending: Ending, kind: int, body: bytes) -> Ended:
-    """Say how an execution ended whose record was not of success, or that was stopped."""
+    """Say how an execution ended, by its record."""
     if ending.stopped or kind == DONE:
         return Ended(slot, task, ending)
     first, *others = loads(body)

@@ -6,6 +6,7 @@ from json import JSONEncoder, loads
 from typing import TYPE_CHECKING, Any
 
 from minionize.errors import BadParam, Misfit
+from minionize.params import jsontext
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,9 +59,9 @@ def params(texts: bytes) -> list[Any]:
 
 def _param(text: str) -> Any:
     try:
-        return loads(text)
-    except (ValueError, RecursionError) as error:
-        return Unreadable(BadParam(f"Python cannot read the param: {error}"))
+        return jsontext.value(text)
+    except BadParam as error:
+        return Unreadable(error)
 
 
 def encode(value: Any) -> bytes:
